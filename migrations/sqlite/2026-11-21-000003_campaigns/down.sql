@@ -1,0 +1,10 @@
+DROP TABLE session_event;
+DROP TABLE game_session;
+DROP TABLE staged_change;
+DROP TABLE campaign_token;
+DROP TABLE hex_visibility;
+DROP TABLE campaign_hex;
+DROP TABLE invite_link;
+DROP TABLE invitation;
+DROP TABLE campaign_member;
+DROP TABLE campaign;

@@ -1,0 +1,1 @@
+//! The actors: the shell that sends, saves, logs and sleeps.

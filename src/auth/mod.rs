@@ -1,0 +1,1 @@
+//! Who somebody is: sessions, passwords and the HTTP API of Better Auth.

@@ -1,0 +1,1 @@
+//! Nodes: the lease of this process and the ownership of rooms.

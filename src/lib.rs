@@ -1,0 +1,13 @@
+//! moothall: a self-hosted real-time session server.
+//!
+//! `ARCHITECTURE.md` tells how the parts fit; each module says what it is for and what it leaves to others.
+
+pub mod actors;
+pub mod auth;
+pub mod cluster;
+pub mod http;
+pub mod load;
+pub mod protocol;
+pub mod rooms;
+pub mod store;
+pub mod transport;

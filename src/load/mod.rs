@@ -1,0 +1,1 @@
+//! `moothall load`: a load generator.

@@ -1,0 +1,1 @@
+//! The wire of campaigns: decoding of commands, frames of the server.

@@ -1,0 +1,47 @@
+//! Every bound that a client can run into, in one place: its name, its default and what happens beyond it.
+
+use std::time::Duration;
+
+/// Hexes that one command may name; more is `BAD_MESSAGE`.
+pub const HEXES_PER_COMMAND_MAX: usize = 2_000;
+/// Staged changes of a campaign; more is `TOO_LARGE`.
+pub const STAGED_CHANGES_MAX: usize = 500;
+/// Tokens of a campaign; more is `TOO_LARGE`.
+pub const TOKENS_MAX: usize = 2_000;
+/// Hexes of a campaign's map, stored or revealed; more is `TOO_LARGE`.
+pub const HEXES_MAX: usize = 100_000;
+/// Members of a campaign; more is `TOO_LARGE`.
+pub const MEMBERS_MAX: usize = 5_000;
+/// Invitations by e-mail that wait for an answer in one campaign; more is `TOO_LARGE`.
+pub const PENDING_INVITATIONS_MAX: usize = 1_000;
+/// Invite links of one campaign that can still be used; more is `TOO_LARGE`.
+pub const INVITE_LINKS_MAX: usize = 200;
+/// Members above which presence is told as `player:changes`, once a second.
+pub const FULL_PRESENCE_MEMBERS_MAX: usize = 200;
+
+/// Commands a connection may send in a second, and at once after a pause; more is `RATE_LIMITED`.
+pub const COMMANDS_PER_SECOND: u32 = 50;
+pub const COMMANDS_BURST: u32 = 200;
+/// Frames refused as `RATE_LIMITED` in a row before the connection is closed with 4029.
+pub const RATE_LIMIT_STRIKES_MAX: u32 = 100;
+/// Commands of one connection that may wait for their answer; more is `BUSY`.
+pub const COMMANDS_IN_FLIGHT_MAX: u32 = 256;
+/// Bytes that a client may have sent before it is let in; more closes it.
+pub const BYTES_BEFORE_CONNECTED_MAX: usize = 64 * 1024;
+/// Time that a client has to be let in.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Fragments of one message; more is 1009. An honest client sends a handful.
+pub const FRAGMENTS_MAX: usize = 20_000;
+
+/// How long a command id is remembered.
+pub const COMMAND_MEMORY: Duration = Duration::from_secs(600);
+/// Command ids that a room keeps in memory; beyond, the database is asked.
+pub const COMMANDS_REMEMBERED_MAX: usize = 4_096;
+/// Commands that may wait in one room's mailbox; more is `BUSY`.
+pub const ROOM_MAILBOX_MAX: usize = 8_192;
+/// Bytes of frames that a resume sends again; more makes it a fresh start.
+pub const RESUME_BYTES_MAX: usize = 1024 * 1024;
+/// Events of a room that the journal always keeps, whatever their age.
+pub const EVENTS_KEPT_MIN: i64 = 1_000;
+/// Jobs that may wait for the database at once; more is 503.
+pub const DATABASE_JOBS_MAX: usize = 64;

@@ -1,0 +1,1 @@
+//! Who is here: connections counted per member.
