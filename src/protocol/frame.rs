@@ -543,7 +543,8 @@ pub fn close(close: Close) -> Bytes {
 
 /// A close frame; of a reason that is too long, the start.
 pub fn close_code(code: u16, reason: &str) -> Bytes {
-    let reason = &reason[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)];
+    let end = (0..=reason.len().min(CONTROL_BYTES_MAX - 2)).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
+    let reason = &reason[..end];
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
     encode(Opcode::Close, &payload)
 }
