@@ -228,7 +228,7 @@ impl Hub {
         for line in self.here.borrow().lines.values() {
             if line.outbox.is_overdue(now) {
                 if line.outbox.is_open() {
-                    self.counts.evictions.add(1);
+                    self.counts.evicted();
                 }
                 line.outbox.drop_stalled();
                 continue;
@@ -342,6 +342,7 @@ impl RoomHere {
 
     fn attach(&mut self, line: &Rc<Line>, member: MemberNo, leads: bool, frames: &Bytes, hold: bool) {
         line.connect_deadline.set(None);
+        line.outbox.discard_held();
         line.outbox.feed(frames, 1);
         if hold {
             line.outbox.hold();
@@ -391,9 +392,8 @@ impl RoomHere {
                 }
             }
         }
-        counts.deliveries.add(told.frames);
-        counts.delivered_bytes.add(told.bytes);
-        counts.evictions.add(told.evicted);
+        counts.delivered(told.frames, told.bytes);
+        (0..told.evicted).for_each(|_| counts.evicted());
     }
 }
 

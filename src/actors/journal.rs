@@ -90,9 +90,7 @@ impl Journal {
             return self.write_next(index, ctx);
         }
         self.writers[index].busy = true;
-        self.counts.batches.add(1);
-        self.counts.commits.add(batch.len() as u64);
-        self.counts.batch_size.observe(batch.len() as f64);
+        self.counts.batch(batch.len());
 
         let (told, commits): (Vec<Told>, Vec<Commit>) = batch.into_iter().map(|persist| (Told::of(&persist), persist.commit)).unzip();
         let node = self.node.clone();
@@ -100,7 +98,7 @@ impl Journal {
         let began = Instant::now();
         let written = async move { on_thread(&thread, move |db| write_batch(db, &node, &commits)).await };
         ctx.spawn(written.into_actor(self).map(move |outcomes, journal, ctx| {
-            journal.counts.commit_seconds.observe(began.elapsed().as_secs_f64());
+            journal.counts.commit_took(began.elapsed());
             journal.settle(told, outcomes);
             journal.writers[index].busy = false;
             journal.write_next(index, ctx);

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use crate::actors::outbox::Outbox;
 use crate::actors::parts::encode_one;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
+use crate::protocol::ids::CommandId;
 use crate::protocol::limits::CONNECT_TIMEOUT;
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::time::Timestamp;
@@ -71,14 +71,14 @@ impl Line {
     }
 
     /// Sends an error reply; the connection lives.
-    pub fn reject(&self, id: Option<Arc<str>>, rejection: &Rejection) {
-        self.outbox.send(&encode_one(&ErrorFrame::new(id.as_deref(), rejection), None), 1);
+    pub fn reject(&self, id: Option<CommandId>, rejection: Rejection) {
+        self.outbox.send(&encode_one(&ErrorFrame::new(id, rejection), None), 1);
     }
 
     /// Ends the connection; a client that was not let in is told by an error frame first.
     pub fn refuse(&self, close: Close) {
         if let Some(code) = refusal(close) {
-            self.outbox.feed(&encode_one(&ErrorFrame::new(None, &Rejection::new(code, close.reason())), None), 1);
+            self.outbox.feed(&encode_one(&ErrorFrame::new(None, Rejection::new(code, close.reason())), None), 1);
         }
         self.outbox.close(close);
     }

@@ -124,6 +124,15 @@ impl Outbox {
         self.state.borrow_mut().held.get_or_insert_default();
     }
 
+    /// What was held is not wanted any more: the whole state follows.
+    pub fn discard_held(&self) {
+        let mut state = self.state.borrow_mut();
+        for owed in state.held.take().into_iter().flatten().filter(|owed| owed.counted) {
+            state.frames -= owed.frames;
+            state.bytes -= owed.bytes.len();
+        }
+    }
+
     pub fn release(self: &Rc<Self>) {
         let Some(held) = self.state.borrow_mut().held.take() else { return };
         for owed in held {

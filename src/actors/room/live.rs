@@ -58,6 +58,8 @@ pub enum Saying<A> {
     /// An ack or an error for one connection.
     Answer { connection: ConnectionId, id: Option<CommandId>, frame: Option<Bytes> },
     Reply { answer: oneshot::Sender<Result<Answered<A>, Rejection>>, value: Result<Answered<A>, Rejection> },
+    /// Everything decided before is durable.
+    Signal(oneshot::Sender<()>),
     Direct { connection: ConnectionId, frame: Bytes },
     Attach { connection: ConnectionId, member: MemberNo, leads: bool, frames: Bytes, hold: bool },
     Detach { connection: ConnectionId, close: Close },
@@ -348,11 +350,10 @@ impl<L: StoredRoom> Live<L> {
     fn resume(&mut self, connection: ConnectionId, member: Member, cursor: Cursor, room: &Room<L>, ctx: &mut Context<Room<L>>) {
         let connected = self.connected(connection, &member, true, room);
         self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: Bytes::new(), hold: true });
-        let (durable, is_durable) = oneshot::channel();
-        self.say(Saying::Reply { answer: durable, value: Err(Rejection::internal()) });
+        let (signal, is_durable) = oneshot::channel();
+        self.say(Saying::Signal(signal));
         let (id, until, database, generation) = (room.id.clone(), self.head, room.context.database.clone(), room.generation);
         let missed = async move {
-            // What it says does not matter: it comes when its turn in the queue has come.
             is_durable.await.ok()?;
             let read = move |db: &mut Db| db.read(|db| read_missed::<L>(db, &id, cursor, until, member.no, member.leads));
             database.read(read).await.ok().flatten()
@@ -392,8 +393,115 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
+    /// Counts a connection in; its user's first one is told to the others and logged.
+    fn enter(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
+        let again = self.member_by_connection.insert(connection, member.no).is_some();
+        if !again && self.presence.enter(member, clock::now()) {
+            self.log_presence(member, true, room);
+        }
+    }
+
     pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
-        let _ = (connection, user, room, ctx);
+        self.touched_at = clock::now();
+        let Some(no) = self.member_by_connection.remove(&connection) else { return };
+        if self.presence.leave(no, clock::now()) {
+            // Who was removed is no member any more, and the others have been told.
+            if let Some(member) = self.logic.member(user) {
+                self.log_presence(&member, false, room);
+            }
+        }
+        self.tell_presence(room, ctx);
+    }
+
+    /// Nobody waits for these rows: they change no head.
+    fn log_presence(&mut self, member: &Member, joined: bool, room: &Room<L>) {
+        let at = Moment { now: self.touched_at, fresh: "", seq: self.head };
+        let rows = self.logic.presence_rows(at, member, joined);
+        if !rows.is_empty() {
+            self.commit(None, None, rows, room);
+        }
+    }
+
+    /// Says what is due about who is here, and comes back when more is.
+    fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+        let parts = self.presence.due(clock::now(), &self.logic.members());
+        if !parts.is_empty() {
+            self.say(Saying::Presence(Arc::new(encode(&parts, None).parts)));
+        }
+        let Some(deadline) = self.presence.deadline().filter(|_| !std::mem::replace(&mut self.presence_timer, true)) else { return };
+        let generation = room.generation;
+        ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation == generation {
+                    room.with_live(ctx, |live, room, ctx| {
+                        live.presence_timer = false;
+                        live.tell_presence(room, ctx);
+                    });
+                }
+            });
+        });
+    }
+
+    // ---------------------------------------------------------------- speaking
+
+    pub fn persisted(&mut self, persisted: &Persisted) {
+        if let Some(ticket) = persisted.durable {
+            self.durable = self.durable.max(ticket);
+        }
+    }
+
+    /// Says all whose commits are durable: one message a hub, whatever there is to say.
+    pub fn speak(&mut self, room: &mut Room<L>) {
+        let mut by_hub: HashMap<usize, (HubRef, Vec<Item>)> = HashMap::new();
+        while self.queue.front().is_some_and(|waiting| waiting.after <= self.durable) {
+            let Some(Waiting { saying, .. }) = self.queue.pop_front() else { break };
+            self.say_now(saying, room, &mut by_hub);
+        }
+        by_hub.into_values().for_each(|(hub, items)| hub.tell(room.no, items));
+    }
+
+    fn say_now(&mut self, saying: Saying<L::Answer>, room: &mut Room<L>, by_hub: &mut HashMap<usize, (HubRef, Vec<Item>)>) {
+        let mut tell = |hub: &HubRef, item: Item| by_hub.entry(hub.index).or_insert_with(|| (hub.clone(), Vec::new())).1.push(item);
+        match saying {
+            Saying::Parts { seq, parts } => {
+                room.spoken = Some(seq);
+                if !parts.is_empty() {
+                    room.hubs.values().for_each(|(hub, _)| tell(hub, Item::Parts(parts.clone())));
+                }
+            }
+            Saying::Presence(parts) => room.hubs.values().for_each(|(hub, _)| tell(hub, Item::Parts(parts.clone()))),
+            Saying::Answer { connection, frame, .. } => {
+                let Some(seat) = room.seats.get_mut(&connection) else { return };
+                seat.in_flight = seat.in_flight.saturating_sub(1);
+                if let Some(frame) = frame {
+                    tell(&seat.hub, Item::To { connection, frame });
+                }
+            }
+            Saying::Direct { connection, frame } => {
+                if let Some(seat) = room.seats.get(&connection) {
+                    tell(&seat.hub, Item::To { connection, frame });
+                }
+            }
+            // Who asked may have gone meanwhile.
+            Saying::Reply { answer, value } => drop(answer.send(value)),
+            Saying::Signal(signal) => drop(signal.send(())),
+            Saying::Attach { connection, member, leads, frames, hold } => {
+                let Some(seat) = room.seats.get_mut(&connection) else { return };
+                seat.attached = true;
+                tell(&seat.hub, Item::Attach { connection, member, leads, frames, hold });
+            }
+            Saying::Detach { connection, close } => {
+                let Some(seat) = room.remove_seat(connection) else { return };
+                tell(&seat.hub, Item::Detach { connection, close });
+                self.forget(connection);
+            }
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        if let Some(no) = self.member_by_connection.remove(&connection) {
+            self.presence.leave(no, clock::now());
+        }
     }
 }
 

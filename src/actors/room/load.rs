@@ -17,7 +17,7 @@ use crate::protocol::limits::{COMMAND_MEMORY, COMMANDS_REMEMBERED_MAX};
 use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::RoomLogic;
 use crate::store::db::Db;
-use crate::store::journal::{self, Acquired, DomainRows, EventsAfter};
+use crate::store::journal::{self, Acquire, DomainRows, Missed};
 
 /// Bytes of changes that a reloaded room replays to the connections that it kept.
 const REPLAY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -64,8 +64,8 @@ pub async fn load<L: StoredRoom>(context: Arc<RoomContext>, room: RoomId, spoken
     });
     let (epoch, head) = match acquired.await? {
         None => return Err(LoadFailure::NotThere),
-        Some(Acquired::HeldBy(node)) => return Err(LoadFailure::Elsewhere(node)),
-        Some(Acquired::Ours { epoch, head }) => (epoch, head),
+        Some(Acquire::HeldBy(node)) => return Err(LoadFailure::Elsewhere(node)),
+        Some(Acquire::Acquired { epoch, head }) => (epoch, head),
     };
     let now = clock::now();
     let read = context.database.read(move |db| db.read(|db| read_all::<L>(db, &room, spoken, now)));
@@ -86,8 +86,8 @@ fn read_all<L: StoredRoom>(db: &mut Db, room: &RoomId, spoken: Option<i64>, now:
     let memory = CommandMemory::from_rows(rows, complete, now);
     let missed = match spoken {
         Some(spoken) => match journal::events_after(db, room, spoken, REPLAY_BYTES_MAX)? {
-            EventsAfter::Rows(rows) => rows.iter().map(|row| decode_stored(&row.parts).map(Arc::new).ok()).collect(),
-            EventsAfter::TooMuch => None,
+            Missed::Events(rows) => rows.iter().map(|row| decode_stored(&row.parts).map(Arc::new).ok()).collect(),
+            Missed::TooMuch => None,
         },
         None => Some(Vec::new()),
     };

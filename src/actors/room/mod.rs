@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient, WrapFuture};
 
 pub use live::Cursor;
 use live::{Back, Live, Saying};
@@ -40,9 +40,9 @@ use crate::actors::lobby::{Lobby, Retire};
 use crate::actors::parts::encode_one;
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::{RoomId, UserId};
+use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::ROOM_MAILBOX_MAX;
-use crate::protocol::session::EpochFrame;
+use crate::protocol::session::Epoch;
 
 /// Messages that may wait while a room is being loaded; more is `BUSY`.
 const EARLY_MAX: usize = 1_024;
@@ -95,6 +95,8 @@ pub struct Room<L: StoredRoom> {
     no: RoomNo,
     context: Arc<RoomContext>,
     lobby: Addr<Lobby>,
+    /// Its own, for the Journal.
+    address: Option<Recipient<Persisted>>,
     phase: Phase<L>,
     seats: BTreeMap<ConnectionId, Seat>,
     /// The hubs of the seats, and how many seats each has.
@@ -112,6 +114,7 @@ impl<L: StoredRoom> Room<L> {
             no,
             context,
             lobby,
+            address: None,
             phase: Phase::Loading(Vec::new()),
             seats: BTreeMap::new(),
             hubs: HashMap::new(),
@@ -127,6 +130,10 @@ impl<L: StoredRoom> Room<L> {
             self.drop_state(&Rejection::internal());
             self.load(ctx);
         }
+    }
+
+    fn recipient(&self) -> Recipient<Persisted> {
+        self.address.clone().expect("is set when the actor starts")
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
@@ -156,7 +163,7 @@ impl<L: StoredRoom> Room<L> {
         match missed {
             Some(missed) if reloaded => {
                 missed.into_iter().for_each(|parts| self.tell_all(|| Item::Parts(parts.clone())));
-                let frame = encode_one(&EpochFrame::new(epoch), None);
+                let frame = encode_one(&Epoch { epoch: epoch.to_string() }, None);
                 self.tell_all(|| Item::ToAll(frame.clone()));
             }
             Some(_) => {}
@@ -190,7 +197,7 @@ impl<L: StoredRoom> Room<L> {
         };
         for early in early {
             match early {
-                Early::Order(order) => self.reject(order.connection, order.id.as_ref().map(|id| id.as_str()), &rejection),
+                Early::Order(order) => self.reject(order.connection, order.id, &rejection),
                 Early::Ask(ask) => drop(ask.answer.send(Err(rejection.clone()))),
             }
         }
@@ -213,9 +220,9 @@ impl<L: StoredRoom> Room<L> {
         let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Failed) else { return };
         for saying in live.into_unsaid() {
             match saying {
-                Saying::Answer { connection, id, .. } => self.reject(connection, id.as_ref().map(|id| id.as_str()), rejection),
+                Saying::Answer { connection, id, .. } => self.reject(connection, id, rejection),
                 Saying::Reply { answer, .. } => drop(answer.send(Err(rejection.clone()))),
-                Saying::Parts { .. } | Saying::Presence(_) | Saying::Direct { .. } | Saying::Attach { .. } | Saying::Detach { .. } => {}
+                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Direct { .. } | Saying::Attach { .. } | Saying::Detach { .. } => {}
             }
         }
         self.seats.values_mut().for_each(|seat| seat.in_flight = 0);
@@ -242,7 +249,7 @@ impl<L: StoredRoom> Room<L> {
         let Some(seat) = self.seats.get_mut(&order.connection) else { return };
         let connection = order.connection;
         let id = order.id.clone();
-        let refuse = |room: &Self, rejection: Rejection| room.reject(connection, id.as_ref().map(|id| id.as_str()), &rejection);
+        let refuse = |room: &Self, rejection: Rejection| room.reject(connection, id.clone(), &rejection);
         match &mut self.phase {
             Phase::Loading(early) if early.len() < EARLY_MAX => return early.push(Early::Order(order)),
             Phase::Loading(_) => return refuse(self, Rejection::busy()),
@@ -277,7 +284,7 @@ impl<L: StoredRoom> Room<L> {
     }
 
     /// A refusal that waits for no commit.
-    fn reject(&self, connection: ConnectionId, id: Option<&str>, rejection: &Rejection) {
+    fn reject(&self, connection: ConnectionId, id: Option<CommandId>, rejection: &Rejection) {
         self.tell(connection, Item::To { connection, frame: live::error_frame(id, rejection) });
     }
 
@@ -353,12 +360,13 @@ impl<L: StoredRoom> Actor for Room<L> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(ROOM_MAILBOX_MAX);
-        self.context.counts.rooms.add(1);
+        self.address = Some(ctx.address().recipient());
+        self.context.counts.room_loaded();
         self.load(ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.context.counts.rooms.sub(1);
+        self.context.counts.room_unloaded();
     }
 }
 
