@@ -1,6 +1,7 @@
 //! The actors: the shell that sends, saves, logs and sleeps. The rules are in `rooms`.
 
 pub mod bucket;
+pub mod campaign;
 pub mod clock;
 pub mod connection;
 pub mod counts;

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -194,9 +194,9 @@ impl Outbox {
     }
 
     async fn flush_when_writable(self: Rc<Self>) {
-        let Ok(socket) = AsyncFd::with_interest(Descriptor(self.socket.as_raw_fd()), Interest::WRITABLE) else {
-            return self.kill();
-        };
+        // SAFETY: the outbox owns the descriptor, never replaces it, and lives as long as the registration, which holds it.
+        let registered = unsafe { AsyncFd::register_with_interest(Socket(self.clone()), Interest::WRITABLE) };
+        let Ok(socket) = registered else { return self.kill() };
         while self.owes() {
             let Ok(mut ready) = socket.writable().await else { return self.kill() };
             match self.flush() {
@@ -315,11 +315,17 @@ impl Outbox {
     }
 }
 
-/// Lends a descriptor to the reactor without closing it in the end.
-struct Descriptor(RawFd);
+/// The socket as the reactor wants it: open for as long as it is registered.
+struct Socket(Rc<Outbox>);
 
-impl AsRawFd for Descriptor {
+impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
-        self.0
+        self.0.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.socket.as_fd()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytes::{Bytes, BytesMut};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ use crate::actors::memory::{CommandMemory, Recall, Remembered};
 use crate::actors::parts::{self, EncodedParts, encode, encode_one};
 use crate::actors::room::load::StoredRoom;
 use crate::actors::room::messages::Answered;
-use crate::actors::room::{Room, Seat};
+use crate::actors::room::Room;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::frame;
@@ -26,11 +27,10 @@ use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::RESUME_BYTES_MAX;
 use crate::protocol::session::{Ack, Connected, ErrorFrame};
 use crate::protocol::time::Timestamp;
-use crate::rooms::kernel::{Audience, Decision, Effects, Member, MemberNo, Moment, Part};
-use crate::rooms::members::MemberSet;
-use crate::rooms::presence::Presence;
+use crate::rooms::kernel::{Decision, Effects, Member, MemberNo, Moment, Part};
+use crate::rooms::presence::{Arrival, Presence};
 use crate::store::db::Db;
-use crate::store::journal::{self, Commit, CommandRow, EventRow, EventsAfter};
+use crate::store::journal::{self, Commit, CommandRow, EventRow, Missed};
 
 /// Things that a room may have to say while commits are pending; beyond, commands are answered `BUSY`.
 pub const SAYINGS_MAX: usize = 4_096;
@@ -208,7 +208,7 @@ impl<L: StoredRoom> Live<L> {
         let Decision { event, answer } = match catch_unwind(AssertUnwindSafe(|| self.logic.decide(at, by.as_ref(), &command))) {
             Ok(Ok(decision)) => decision,
             Ok(Err(rejection)) => {
-                room.context.counts.refused(rejection.code);
+                room.context.counts.command_outcome(Some(rejection.code));
                 return self.refuse(back, id, rejection);
             }
             Err(_) => {
@@ -217,8 +217,12 @@ impl<L: StoredRoom> Live<L> {
                 return self.refuse(back, id, Rejection::internal());
             }
         };
-        room.context.counts.commands.add(1);
+        room.context.counts.command_outcome(None);
+        let members = self.logic.members_len();
         let changed = event.map(|event| (self.logic.apply(at, by.as_ref(), event), by.as_ref().map(|member| member.user.clone())));
+        if self.logic.members_len() != members {
+            self.presence.members_changed(self.logic.members_len(), self.touched_at);
+        }
         let remembers = id.clone().zip(hash).zip(by.map(|member| member.user));
         let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, changed.is_some(), &answer));
         let mut closed = false;
@@ -315,7 +319,8 @@ impl<L: StoredRoom> Live<L> {
             return self.say(Saying::Detach { connection, close: Close::NotAMember });
         };
         let since = seat.since.filter(|cursor| (0..=self.head).contains(&cursor.seq) && cursor.seq >= self.logic.joined_seq(member.no));
-        self.enter(connection, &member, room);
+        let arrival = if since.is_some() { Arrival::Resumed } else { Arrival::Fresh };
+        self.enter(connection, &member, arrival, room);
         match since {
             Some(cursor) => self.resume(connection, member, cursor, room, ctx),
             None => self.show(connection, &member, room),
@@ -331,7 +336,6 @@ impl<L: StoredRoom> Live<L> {
         let mut frames = BytesMut::from(&encode_one(&connected, None)[..]);
         view.iter().for_each(|message| frames.extend_from_slice(&encode_one(message, Some(self.head))));
         self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: frames.freeze(), hold: false });
-        self.greet(connection, member);
     }
 
     fn connected(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Connected {
@@ -374,8 +378,6 @@ impl<L: StoredRoom> Live<L> {
         let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
         frames.extend_from_slice(&missed);
         seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
-        let presence = self.presence.snapshot(&self.logic.members());
-        self.say(Saying::Direct { connection, frame: encode_one(&presence, None) });
     }
 
     /// A connection that was here before the state was loaded.
@@ -386,7 +388,8 @@ impl<L: StoredRoom> Live<L> {
         }
         match self.logic.member(&seat.user) {
             Some(member) => {
-                self.presence.enter(&member, clock::now());
+                // The others know: nothing is said of it again.
+                self.presence.connect(&member, Arrival::Fresh, self.logic.members_len(), clock::now());
                 self.member_by_connection.insert(connection, member.no);
             }
             None => self.say(Saying::Detach { connection, close: Close::Removed }),
@@ -394,9 +397,13 @@ impl<L: StoredRoom> Live<L> {
     }
 
     /// Counts a connection in; its user's first one is told to the others and logged.
-    fn enter(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
-        let again = self.member_by_connection.insert(connection, member.no).is_some();
-        if !again && self.presence.enter(member, clock::now()) {
+    fn enter(&mut self, connection: ConnectionId, member: &Member, arrival: Arrival, room: &Room<L>) {
+        if self.member_by_connection.insert(connection, member.no).is_some() {
+            return;
+        }
+        let change = self.presence.connect(member, arrival, self.logic.members_len(), self.touched_at);
+        self.say_presence(&change.parts);
+        if change.presence_changed {
             self.log_presence(member, true, room);
         }
     }
@@ -404,13 +411,21 @@ impl<L: StoredRoom> Live<L> {
     pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
-        if self.presence.leave(no, clock::now()) {
-            // Who was removed is no member any more, and the others have been told.
-            if let Some(member) = self.logic.member(user) {
-                self.log_presence(&member, false, room);
-            }
+        let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
+        self.say_presence(&change.parts);
+        // Who was removed is no member any more.
+        if change.presence_changed
+            && let Some(member) = self.logic.member(user)
+        {
+            self.log_presence(&member, false, room);
         }
         self.tell_presence(room, ctx);
+    }
+
+    fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
+        if !parts.is_empty() {
+            self.say(Saying::Presence(Arc::new(encode(parts, None).parts)));
+        }
     }
 
     /// Nobody waits for these rows: they change no head.
@@ -424,9 +439,10 @@ impl<L: StoredRoom> Live<L> {
 
     /// Says what is due about who is here, and comes back when more is.
     fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
-        let parts = self.presence.due(clock::now(), &self.logic.members());
-        if !parts.is_empty() {
-            self.say(Saying::Presence(Arc::new(encode(&parts, None).parts)));
+        let now = clock::now();
+        if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
+            let parts = self.presence.due(&self.logic.members(), now);
+            self.say_presence(&parts);
         }
         let Some(deadline) = self.presence.deadline().filter(|_| !std::mem::replace(&mut self.presence_timer, true)) else { return };
         let generation = room.generation;
@@ -500,7 +516,8 @@ impl<L: StoredRoom> Live<L> {
 
     fn forget(&mut self, connection: ConnectionId) {
         if let Some(no) = self.member_by_connection.remove(&connection) {
-            self.presence.leave(no, clock::now());
+            let change = self.presence.disconnect(no, self.logic.members_len(), clock::now());
+            self.say_presence(&change.parts);
         }
     }
 }
@@ -510,7 +527,7 @@ fn read_missed<L: StoredRoom>(db: &mut Db, room: &RoomId, cursor: Cursor, until:
     if !journal::cursor_holds(db, room, cursor.seq, cursor.epoch)? {
         return Ok(None);
     }
-    let EventsAfter::Rows(rows) = journal::events_after(db, room, cursor.seq, RESUME_READ_BYTES_MAX)? else { return Ok(None) };
+    let Missed::Events(rows) = journal::events_after(db, room, cursor.seq, RESUME_READ_BYTES_MAX)? else { return Ok(None) };
     let rows = rows.iter().take_while(|row| row.seq <= until);
     let texts: Result<Vec<Vec<String>>, _> = rows.map(|row| parts::texts_for(&row.parts, member, leads)).collect();
     let Ok(texts) = texts else { return Ok(None) };

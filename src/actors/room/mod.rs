@@ -184,7 +184,7 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn give_up(&mut self, failure: LoadFailure, early: Vec<Early<L>>, ctx: &mut Context<Self>) {
-        let (rejection, close) = match failure {
+        let (rejection, close) = match &failure {
             LoadFailure::NotThere => (Rejection::not_found("No such room"), Close::NotAMember),
             LoadFailure::Elsewhere(node) => {
                 log::warn!("room={} is owned by the live node {node}", self.id);
@@ -270,12 +270,13 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn ask(&mut self, ask: Ask<L>, ctx: &mut Context<Self>) -> Result<(), Box<Ask<L>>> {
+        let overloaded = self.is_overloaded();
         match &mut self.phase {
             Phase::Retiring => return Err(Box::new(ask)),
             Phase::Loading(early) if early.len() < EARLY_MAX => early.push(Early::Ask(ask)),
             Phase::Loading(_) => drop(ask.answer.send(Err(Rejection::busy()))),
             Phase::Failed => drop(ask.answer.send(Err(Rejection::storage_unavailable()))),
-            Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) || self.is_overloaded() => {
+            Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) || overloaded => {
                 let _ = ask.answer.send(Err(Rejection::busy()));
             }
             Phase::Live(_) => self.with_live(ctx, |live, room, ctx| live.command(Back::Rest(ask.answer), ask.by, None, ask.command, room, ctx)),
@@ -354,6 +355,9 @@ impl<L: StoredRoom> Room<L> {
         ctx.spawn(retire.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
+
+/// Nothing in a room is pinned, whatever its commands hold.
+impl<L: StoredRoom> Unpin for Room<L> {}
 
 impl<L: StoredRoom> Actor for Room<L> {
     type Context = Context<Self>;
