@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cluster;
 pub mod http;
 pub mod load;
+pub mod maps;
 pub mod protocol;
 pub mod rooms;
 pub mod store;
