@@ -9,5 +9,6 @@ pub mod http;
 pub mod load;
 pub mod protocol;
 pub mod rooms;
+pub mod settings;
 pub mod store;
 pub mod transport;
