@@ -5,8 +5,10 @@
 pub mod actors;
 pub mod auth;
 pub mod cluster;
+pub mod exit;
 pub mod http;
 pub mod load;
+pub mod logging;
 pub mod protocol;
 pub mod rooms;
 pub mod settings;

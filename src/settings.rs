@@ -9,8 +9,10 @@
 //! | [`value`] | how a text becomes a value |
 //! | [`secret`] | the secret that signs cookies, and texts that must not be shown |
 //! | [`show`] | the effective settings as text |
+//! | [`data_dir`] | the data directory, and the lock on it |
 //! | [`descriptors`] | the limit of open files, from which the limit of connections follows |
 
+pub mod data_dir;
 pub mod descriptors;
 pub mod secret;
 pub mod show;
@@ -35,7 +37,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The longest of the durations: what is longer is a slip of the keyboard.
 const DURATION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     pub host: Host,
     /// 0 takes a free one.
@@ -78,6 +80,13 @@ pub struct Settings {
     pub connections_per_user: usize,
     /// The bus between nodes: read, so that it can be said that it is not used.
     redis_url: Option<SecretText>,
+}
+
+/// Without secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.effective())
+    }
 }
 
 /// A setting that cannot be used, with the variable's name. It never holds a secret.
@@ -141,7 +150,7 @@ impl Settings {
             max_upload_bytes: source.read("MAX_UPLOAD_BYTES", 16 * MIB, |t| value::size(t, 1, 1024 * MIB))?,
             journal_retention: journal_retention.max(resume_window),
             log_format: source.read("LOG_FORMAT", LogFormat::Text, LogFormat::parse)?,
-            log_filter: source.read("RUST_LOG", "info".to_owned(), |t| Ok(t.to_owned()))?,
+            log_filter: source.read("RUST_LOG", "info".to_owned(), value::log_filter)?,
             shutdown_timeout: source.read("SHUTDOWN_TIMEOUT", Duration::from_secs(10), a_while)?,
             ping_interval: source.read("PING_INTERVAL", Duration::from_secs(25), a_beat)?,
             ping_timeout: source.read("PING_TIMEOUT", Duration::from_secs(20), a_beat)?,

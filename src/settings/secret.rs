@@ -10,8 +10,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::SettingsError;
 use super::source::Source;
+use super::{SettingsError, data_dir};
 
 /// Characters that a secret should have: fewer can be guessed from one cookie.
 pub const CHARS_ADVISED: usize = 32;
@@ -75,7 +75,7 @@ fn kept_in(data_dir: &Path) -> io::Result<String> {
     let path = data_dir.join(FILE);
     match read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(data_dir)?;
+            data_dir::create(data_dir)?;
             make(data_dir, &path)?;
             read(&path)
         }

@@ -207,6 +207,19 @@ fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
+/// A filter of `env_logger`: levels, or `target=level`, between commas. The logger itself would skip what it cannot read.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    let (levels, _pattern) = text.split_once('/').unwrap_or((text, ""));
+    for part in levels.split(',') {
+        if let Some((_, level)) = part.split_once('=')
+            && level.trim().parse::<log::LevelFilter>().is_err()
+        {
+            return Err(format!("`{part}` does not end in one of error, warn, info, debug, trace, off"));
+        }
+    }
+    Ok(text.to_owned())
+}
+
 /// A whole number with its unit: `300ms`, `10s`, `5m`, `24h`.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -328,6 +341,14 @@ mod tests {
         for wrong in ["mysql://h/db", "m.db", "sqlite://", "sqlite::memory:", "sqlite://m.db?mode=ro"] {
             assert!(DatabaseUrl::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_log_filter_has_known_levels() {
+        for right in ["info", "moothall::rooms=debug,warn", "off", "debug/campaign"] {
+            assert_eq!(log_filter(right).as_deref(), Ok(right));
+        }
+        assert!(log_filter("moothall=loud").is_err());
     }
 
     #[test]
