@@ -26,9 +26,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::store::pool::DatabaseUrl;
 use secret::{Secret, SecretText};
 use source::Source;
-use value::{DatabaseUrl, Host, LogFormat, Migrate, Origin, SignUp};
+use value::{Host, LogFormat, Migrate, Origin, SignUp};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -119,7 +120,7 @@ impl Settings {
     pub fn from_source(source: &Source) -> Result<Self, SettingsError> {
         let data_dir = source.text("DATA_DIR")?.map_or_else(|| PathBuf::from("./data"), PathBuf::from);
         let database_url = match source.secret("DATABASE_URL")? {
-            Some(url) => DatabaseUrl::parse(&url).map_err(|problem| SettingsError::new("DATABASE_URL", problem))?,
+            Some(url) => value::database_url(&url).map_err(|problem| SettingsError::new("DATABASE_URL", problem))?,
             None => DatabaseUrl::Sqlite(data_dir.join("moothall.db")),
         };
         let pool_default = if matches!(database_url, DatabaseUrl::Postgres(_)) { 8 } else { 4 };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use crate::exit::Exit;
-use crate::settings::value::DatabaseUrl;
+use crate::store::pool::DatabaseUrl;
 
 /// Makes the directory for its owner alone: it holds the secret and the database. One that is there stays as it is.
 pub fn create(data_dir: &Path) -> io::Result<()> {

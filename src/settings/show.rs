@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::secret::Secret;
-use super::value::DatabaseUrl;
+use crate::store::pool::DatabaseUrl;
 
 impl Settings {
     pub fn effective(&self) -> String {
@@ -72,10 +72,10 @@ fn duration(value: Duration) -> String {
 }
 
 /// The URL with `***` where a password is or might be.
-pub(super) fn database_url(url: &DatabaseUrl) -> String {
+pub(crate) fn database_url(url: &DatabaseUrl) -> String {
     match url {
         DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
-        DatabaseUrl::Postgres(url) => mask(url.expose()),
+        DatabaseUrl::Postgres(url) => mask(url),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::secret::SecretText;
+use crate::store::pool::DatabaseUrl;
 
 /// An enum of which each value has one word.
 macro_rules! words {
@@ -97,38 +96,28 @@ fn host_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
-/// Which database, and where.
-#[derive(Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    Sqlite(PathBuf),
-    /// The URL as libpq takes it. It may hold a password.
-    Postgres(SecretText),
-}
-
-impl DatabaseUrl {
-    /// `sqlite://path` (relative, or absolute with a third slash) or a URL of libpq. The error does not repeat the text.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(SecretText::new(text)));
+/// The error does not repeat the text, which may hold a password. What libpq would refuse with a message that quotes a part of the URL is
+/// refused here: a password whose special characters were not escaped would be that part.
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    let url = DatabaseUrl::parse(text.trim()).map_err(|problem| problem.to_string())?;
+    if let DatabaseUrl::Postgres(text) = &url {
+        let hint = "special characters of a password are written %2F for /, %3A for :, %40 for @, %25 for %";
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+        if !hosts.split(',').all(has_plain_port) {
+            return Err(format!("has a port that is not a number ({hint})"));
         }
-        match text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
-            None => Err("starts with neither sqlite:// nor postgres://".to_owned()),
-            Some("" | ":memory:") => Err("names no file: a database in memory would be gone with the process".to_owned()),
-            Some(path) if path.contains('?') => Err("takes no parameters after a file's name".to_owned()),
-            Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
+        if !text.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(|hex| hex != "00" && hex.bytes().all(|b| b.is_ascii_hexdigit()))) {
+            return Err(format!("has a % without two hexadecimal digits ({hint})"));
         }
     }
-
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
-    }
+    Ok(url)
 }
 
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::show::database_url(self))
-    }
+fn has_plain_port(host: &str) -> bool {
+    let after_host = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    after_host.split_once(':').is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `scheme://host[:port]` in lower case without the scheme's default port: as browsers send it, so that comparing texts is enough.
@@ -334,12 +323,18 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_a_file_of_sqlite_or_a_server_of_postgresql() {
-        assert_eq!(DatabaseUrl::parse("sqlite:///var/lib/m.db"), Ok(DatabaseUrl::Sqlite("/var/lib/m.db".into())));
-        assert_eq!(DatabaseUrl::parse("sqlite://data/m.db"), Ok(DatabaseUrl::Sqlite("data/m.db".into())));
-        assert!(matches!(DatabaseUrl::parse("postgresql://h/db"), Ok(DatabaseUrl::Postgres(_))));
-        for wrong in ["mysql://h/db", "m.db", "sqlite://", "sqlite::memory:", "sqlite://m.db?mode=ro"] {
-            assert!(DatabaseUrl::parse(wrong).is_err(), "{wrong}");
+    fn a_password_that_is_not_escaped_is_refused_without_being_quoted() {
+        for right in [
+            "postgres://u:p%2Fw@h:5432/db",
+            "postgres:///db?host=/run",
+            "postgres://[::1]:5432/db",
+            "postgres://a:1,b:2/db",
+            "postgres://h:/db",
+        ] {
+            assert!(database_url(right).is_ok(), "{right}");
+        }
+        for wrong in ["postgres://u:sesame/w@h/db", "postgres://u:se%same@h/db", "postgres://u:sesame?@h/db", "postgres://u@h:sesame/db"] {
+            assert!(!database_url(wrong).expect_err(wrong).contains("same"), "{wrong}");
         }
     }
 
