@@ -12,6 +12,7 @@ pub mod logging;
 pub mod maps;
 pub mod protocol;
 pub mod rooms;
+pub mod server;
 pub mod settings;
 pub mod store;
 pub mod transport;
