@@ -9,6 +9,7 @@ pub mod exit;
 pub mod http;
 pub mod load;
 pub mod logging;
+pub mod maps;
 pub mod protocol;
 pub mod rooms;
 pub mod settings;
