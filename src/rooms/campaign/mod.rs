@@ -135,6 +135,10 @@ impl RoomLogic for Campaign {
         self.roster.members()
     }
 
+    fn members_len(&self) -> usize {
+        self.roster.len()
+    }
+
     fn view(&self, viewer: &Member, online: &dyn Fn(MemberNo) -> bool) -> Vec<ServerMessage> {
         self.view_for(viewer, online)
     }
