@@ -1,5 +1,10 @@
 //! The database: schema, rows and queries, as plain functions over `&mut Db`.
 
+pub mod campaign;
 pub mod db;
+pub mod fault;
+pub mod journal;
+pub mod pool;
+pub mod prepared;
 pub mod schema;
 pub mod types;
