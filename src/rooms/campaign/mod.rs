@@ -4,3 +4,8 @@ pub mod command;
 pub mod fog;
 pub mod rows;
 pub mod token;
+pub mod board;
+mod draft;
+mod judge;
+mod roster;
+mod session;
