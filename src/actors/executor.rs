@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::protocol::limits::DATABASE_JOBS_MAX;
 use crate::store::db::Db;
 use crate::store::fault::Fault;
-use crate::store::pool::{self, DbPool};
+use crate::store::pool::{self, DatabaseUrl, Pool};
 
 /// How long a caller waits for its turn before it is told that the database is busy.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,9 +56,9 @@ impl From<diesel::result::Error> for StoreError {
 
 /// One thread's way to a connection.
 enum Source {
-    Pool(DbPool),
+    Pool(Pool),
     /// The thread's own, opened at its first use and again after it broke.
-    Own { url: String, open: Option<Db> },
+    Own { url: DatabaseUrl, open: Option<Db> },
 }
 
 /// A thread that runs jobs against the database, one at a time.
@@ -68,12 +68,12 @@ pub struct DbExecutor {
 
 impl DbExecutor {
     /// `threads` threads that share a pool.
-    pub fn pooled(pool: DbPool, threads: usize) -> Addr<Self> {
+    pub fn pooled(pool: Pool, threads: usize) -> Addr<Self> {
         SyncArbiter::start(threads, move || Self { source: Source::Pool(pool.clone()) })
     }
 
     /// One thread with a connection of its own, which may write.
-    pub fn writer(url: String) -> Addr<Self> {
+    pub fn writer(url: DatabaseUrl) -> Addr<Self> {
         SyncArbiter::start(1, move || Self { source: Source::Own { url: url.clone(), open: None } })
     }
 
@@ -93,7 +93,7 @@ impl DbExecutor {
                     })?,
                 };
                 let value = catch_unwind(AssertUnwindSafe(|| work(&mut db))).map_err(panicked)?;
-                if !pool::is_broken(&mut db) {
+                if !db.is_broken() {
                     *open = Some(db);
                 }
                 Ok(value)

@@ -36,6 +36,11 @@ impl EncodedParts {
         (&part.wire, part.frames)
     }
 
+    /// The bytes of the largest part.
+    pub fn largest(&self) -> usize {
+        self.parts.iter().map(|part| part.wire.len()).max().unwrap_or(0)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }

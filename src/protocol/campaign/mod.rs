@@ -6,4 +6,4 @@ mod messages;
 
 pub use commands::command_schemas;
 pub use decode::{Body, Decoded, Refused, decode};
-pub use messages::{JoinedPlayer, MapHex, Player, Seen, ServerMessage, StagedItem, Status};
+pub use messages::{Everyone, JoinedPlayer, MapHex, Player, Seen, ServerMessage, StagedItem, Status};

@@ -148,6 +148,36 @@ pub enum Command {
     DeleteCampaign {},
 }
 
+impl Command {
+    /// The command's name for people and for the wire: what a refusal names.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::StartSession {} => "session:start",
+            Command::PauseSession {} => "session:pause",
+            Command::ResumeSession {} => "session:resume",
+            Command::EndSession {} => "session:end",
+            Command::SetMode { .. } => "broadcast:mode",
+            Command::Publish {} => "broadcast:publish",
+            Command::Undo { .. } => "staged:undo",
+            Command::Reveal { .. } => "hex:reveal",
+            Command::Hide { .. } => "hex:hide",
+            Command::UpdateTerrain { .. } => "hex:update",
+            Command::CreateToken { .. } => "token:create",
+            Command::UpdateToken { .. } => "token:update",
+            Command::DeleteToken { .. } => "token:delete",
+            Command::MoveToken { .. } => "token:move",
+            Command::ReplaceMap { .. } => "map:replace",
+            Command::Invite { .. } => "invitation:create",
+            Command::CreateInviteLink { .. } => "inviteLink:create",
+            Command::AcceptInvitation { .. } => "invitation:accept",
+            Command::DeclineInvitation { .. } => "invitation:decline",
+            Command::AcceptInviteLink { .. } => "inviteLink:accept",
+            Command::RemoveMember { .. } => "member:remove",
+            Command::DeleteCampaign {} => "campaign:delete",
+        }
+    }
+}
+
 impl Serialize for Targets {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -186,7 +216,11 @@ impl<'de> Deserialize<'de> for Targets {
                 let Players { mut player_ids } = Players::deserialize(MapAccessDeserializer::new(map))?;
                 let mut known = HashSet::new();
                 player_ids.retain(|player| known.insert(player.clone()));
-                if player_ids.is_empty() { Err(A::Error::custom("playerIds must name 1 or more")) } else { Ok(Targets::Players(player_ids)) }
+                if player_ids.is_empty() {
+                    Err(A::Error::custom("playerIds must name 1 or more"))
+                } else {
+                    Ok(Targets::Players(player_ids))
+                }
             }
         }
 

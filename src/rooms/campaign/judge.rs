@@ -36,7 +36,10 @@ pub enum Action {
         from: HexKey,
         to: HexKey,
     },
-    DeleteToken(TokenId),
+    DeleteToken {
+        id: TokenId,
+        owner: Option<UserId>,
+    },
 }
 
 /// How players that are named must stand to the campaign.
@@ -93,8 +96,8 @@ pub fn judge(
         }
         Command::UpdateToken { token_id, updates } => update_token(find(look, token_id)?, roster, updates)?,
         Command::DeleteToken { token_id } => {
-            let id = find(look, token_id)?.id.clone();
-            (Action::DeleteToken(id.clone()), Delta { token: Some((id, None)), ..Delta::default() })
+            let Token { id, owner_id: owner, .. } = find(look, token_id)?.clone();
+            (Action::DeleteToken { id: id.clone(), owner }, Delta { token: Some((id, None)), ..Delta::default() })
         }
         Command::MoveToken { token_id, to_hex_key } => move_token(find(look, token_id)?, *to_hex_key),
         _ => return Ok(None),
@@ -194,7 +197,8 @@ fn replace_map(look: &impl Look, hexes: &[TerrainAt], size: Option<GridSize>) ->
     }
     let map: BTreeMap<HexKey, &TerrainAt> = hexes.iter().map(|hex| (hex.key, hex)).collect();
     let size = size.unwrap_or_else(|| size_of(hexes));
-    let same = |hex: &TerrainAt| look.ground(hex.key).is_some_and(|(terrain, variant)| (terrain, *variant) == (&hex.terrain, hex.terrain_variant));
+    let same =
+        |hex: &TerrainAt| look.ground(hex.key).is_some_and(|(terrain, variant)| (terrain, *variant) == (&hex.terrain, hex.terrain_variant));
     if size == look.size() && map.len() == look.ground_len() && map.values().all(|hex| same(hex)) {
         return Ok((Action::Map, Delta::default()));
     }
