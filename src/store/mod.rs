@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod campaign;
+pub mod campaigns;
 pub mod db;
 pub mod fault;
 pub mod journal;
