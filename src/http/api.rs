@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::Semaphore;
 
@@ -35,7 +34,7 @@ pub struct Api {
     pub rooms: Arc<dyn CampaignRooms>,
     pub counts: Arc<Counts>,
     pub readiness: Arc<Readiness>,
-    /// `BETTER_AUTH_URL`, without a slash at the end: what an invite link begins with. Unset: the request's own origin.
+    /// `BETTER_AUTH_URL`: what an invite link begins with. Unset: the origin that the request was sent to.
     pub base_url: Option<String>,
     /// `MAX_UPLOAD_BYTES`.
     pub upload_bytes_max: usize,
@@ -57,9 +56,5 @@ impl Api {
             metrics_elsewhere: false,
             imports: Semaphore::new(IMPORTS_AT_ONCE_MAX),
         }
-    }
-
-    pub fn origin(&self, request: &HttpRequest) -> String {
-        self.base_url.clone().unwrap_or_else(|| format!("http://{}", request.connection_info().host()))
     }
 }

@@ -82,7 +82,6 @@ const CLOSES: [Close; 16] = [
     Close::TextOnly,
     Close::InvalidUtf8,
     Close::MessageTooBig,
-    Close::Internal,
     Close::Unauthorized,
     Close::SessionEnded,
     Close::MissingRoom,
@@ -92,6 +91,7 @@ const CLOSES: [Close; 16] = [
     Close::TooSlow,
     Close::TooManyMessages,
     Close::TooManyConnections,
+    Close::TryAgainLater,
 ];
 
 pub fn document() -> Value {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 
 use crate::actors::clock;
-use crate::auth::SignedIn;
+use crate::auth::session::SignedIn;
 use crate::http::Api;
 use crate::http::access::{Answer, campaign_of, created, no_content, no_such_campaign, ok};
 use crate::http::body;

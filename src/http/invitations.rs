@@ -8,7 +8,7 @@ use actix_web::web::{Data, Payload};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::auth::SignedIn;
+use crate::auth::session::SignedIn;
 use crate::http::Api;
 use crate::http::access::{Answer, Joined, campaign_of, created, ok, require_dm};
 use crate::http::body;

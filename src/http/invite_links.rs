@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
+use actix_web::http::header::HOST;
 use actix_web::web::{Data, Payload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actors::clock;
-use crate::auth::SignedIn;
+use crate::auth::random;
+use crate::auth::session::SignedIn;
+use crate::auth::state::AuthState;
 use crate::http::Api;
 use crate::http::access::{Answer, Joined, campaign_of, created, ok, require_dm};
 use crate::http::body;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
-use crate::protocol::error::{ErrorCode, Rejection};
+use crate::protocol::error::ErrorCode;
 use crate::protocol::time::Timestamp;
 use crate::rooms::campaign::command::Command;
 use crate::store::campaigns::invitations;
@@ -58,36 +61,32 @@ struct Link {
     expires_at: Timestamp,
 }
 
-async fn create(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
+async fn create(api: Data<Api>, auth: Data<AuthState>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
     let campaign = campaign_of(&request)?;
     require_dm(&api, &campaign, &me.user).await?;
     let wanted: NewLink = body::json(payload).await?;
     let hours = within("expiresInHours", wanted.expires_in_hours.unwrap_or(EXPIRES_IN_HOURS), EXPIRES_IN_HOURS_MAX)?;
     let max_uses = wanted.max_uses.map(|uses| within("maxUses", uses, USES_MAX)).transpose()?;
     let expires_at = clock::now().plus(Duration::from_secs(u64::from(hours) * 3600));
-    let code = fresh_code()?;
+    let code = random::token();
     let command = Command::CreateInviteLink { code: code.clone(), expires_at, max_uses };
     api.rooms.command(&campaign, Some(&me.user), command).await?;
-    created(Link { url: format!("{}/join/{code}", api.origin(&request)), code, expires_at })
+    created(Link { url: format!("{}/join/{code}", origin(&api, &auth, &request)), code, expires_at })
+}
+
+/// The server as the caller reached it, or as the settings say.
+fn origin(api: &Api, auth: &AuthState, request: &HttpRequest) -> String {
+    let own = || {
+        let scheme = if auth.is_https(request) { "https" } else { "http" };
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("{scheme}://{host}")
+    };
+    api.base_url.as_deref().map_or_else(own, |url| url.trim_end_matches('/').to_owned())
 }
 
 fn within(field: &str, number: u32, max: u32) -> Result<u32, Refusal> {
     let fits = (1..=max).contains(&number);
     if fits { Ok(number) } else { Err(Refusal::bad_field(field, format_args!("must be from 1 to {max}"))) }
-}
-
-/// 32 characters of `a-zA-Z0-9`, each equally likely.
-fn fresh_code() -> Result<String, Refusal> {
-    const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    let mut code = String::with_capacity(32);
-    while code.len() < 32 {
-        let mut random = [0; 64];
-        getrandom::fill(&mut random).map_err(|_| Rejection::internal())?;
-        // 248 is the largest multiple of 62 that a byte can count to.
-        let letters = random.iter().filter(|&&byte| byte < 248).map(|&byte| char::from(ALPHABET[usize::from(byte % 62)]));
-        code.extend(letters.take(32 - code.len()));
-    }
-    Ok(code)
 }
 
 async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
@@ -100,16 +99,4 @@ async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     }
     api.rooms.command(&link.campaign, None, Command::AcceptInviteLink { code, user: me.user.clone(), name: me.name }).await?;
     ok(Joined::read(&api, link.campaign, &me.user).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_has_32_letters_and_digits_and_no_two_are_equal() {
-        let codes: std::collections::HashSet<String> = (0..100).map(|_| fresh_code().expect("there is randomness")).collect();
-        assert_eq!(codes.len(), 100);
-        assert!(codes.iter().all(|code| code.len() == 32 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())));
-    }
 }

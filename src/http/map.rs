@@ -10,7 +10,7 @@ use diesel::QueryResult;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::SignedIn;
+use crate::auth::session::SignedIn;
 use crate::http::access::{Answer, answer, campaign_of, no_such_campaign, ok, require_dm, viewer};
 use crate::http::query::Params;
 use crate::http::refusal::Refusal;

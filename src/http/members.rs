@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::auth::SignedIn;
+use crate::auth::session::SignedIn;
 use crate::http::Api;
 use crate::http::access::{Answer, campaign_of, no_content, ok, role};
 use crate::http::query::{Params, path_id, unknown_cursor};

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::auth::SignedIn;
+use crate::auth::session::SignedIn;
 use crate::http::Api;
 use crate::http::access::{Answer, answer, campaign_of, no_such_campaign, ok, viewer};
 use crate::http::query::{Params, path_id, unknown_cursor};
