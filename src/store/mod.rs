@@ -1,5 +1,6 @@
 //! The database: schema, rows and queries, as plain functions over `&mut Db`.
 
+pub mod accounts;
 pub mod backup;
 pub mod campaign;
 pub mod campaigns;
