@@ -5,9 +5,14 @@
 pub mod actors;
 pub mod auth;
 pub mod cluster;
+pub mod exit;
 pub mod http;
 pub mod load;
+pub mod logging;
+pub mod maps;
 pub mod protocol;
 pub mod rooms;
+pub mod server;
+pub mod settings;
 pub mod store;
 pub mod transport;

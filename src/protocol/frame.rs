@@ -22,7 +22,8 @@ use super::close::Close;
 /// Payload bytes that a control frame may have (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
-const HEADER_BYTES_MAX: usize = 14;
+/// Bytes that a header may have.
+pub const HEADER_BYTES_MAX: usize = 14;
 
 /// What one message may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,8 +37,12 @@ impl Db {
         self.finish(work)
     }
 
-    /// Runs `work` in a transaction that sees one state of the database from its first read to its last.
+    /// Runs `work` in a transaction that sees one state of the database from its first read to its last. Within another transaction it sees
+    /// what that one sees.
     pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Db) -> Result<T, E>) -> Result<T, E> {
+        if on!(self, c => Ansi::transaction_manager_status_mut(c).transaction_depth())?.is_some() {
+            return work(self);
+        }
         match self {
             Db::Pg(c) => Ansi::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?,
             Db::Sqlite(c) => Ansi::begin_transaction_sql(c, "BEGIN DEFERRED")?,
