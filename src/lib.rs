@@ -4,7 +4,9 @@
 
 pub mod actors;
 pub mod auth;
+pub mod cli;
 pub mod cluster;
+pub mod demo;
 pub mod exit;
 pub mod http;
 pub mod load;
