@@ -37,7 +37,7 @@ use crate::settings::data_dir::Lock;
 use crate::settings::{self, Migrate, Settings, descriptors};
 use crate::store::accounts::SessionRef;
 use crate::store::db::Db;
-use crate::store::migrate::{self, MigrateError};
+use crate::store::migrate;
 use crate::store::pool::{self, DatabaseUrl};
 use crate::transport::{echo, socket, ws};
 
@@ -76,15 +76,6 @@ fn bring_up_to_date(db: &mut Db, migrate: Migrate) -> Result<(), Exit> {
         Migrate::Check => migrate::check(db),
     };
     outcome.map_err(Exit::from)
-}
-
-impl From<MigrateError> for Exit {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::Database(error) => Exit::Unavailable(error.to_string()),
-            refused => Exit::Settings(refused.to_string()),
-        }
-    }
 }
 
 fn listen(settings: &Settings) -> Result<TcpListener, Exit> {
