@@ -174,7 +174,7 @@ impl Client {
                 (None, false) => {}
                 (Some(players), shows) => {
                     match everyone == shows {
-                        true => players.iter().for_each(|player| drop(named.remove(player))),
+                        true => named.retain(|player| !players.contains(player)),
                         false => named.extend(players.iter().cloned()),
                     }
                     if everyone || !named.is_empty() {
@@ -274,7 +274,7 @@ impl World {
             5 => Command::Publish {},
             6 => Command::Undo { index: Some(self.dice.roll(4) as u32), change_id: None },
             7 => Command::Undo { index: None, change_id: Some(ChangeId::new(self.token().as_str())) },
-            8 if self.dice.once_in(2) => {
+            8 if self.dice.once_in(3) => {
                 let size = self.dice.once_in(2).then(|| GridSize { grid_width: self.dice.roll(9) as i32, grid_height: 3 });
                 let mut hexes = self.hexes();
                 hexes.extend(self.hexes());
@@ -307,6 +307,20 @@ impl World {
         }
     }
 
+    /// What a player may do, if he has a token.
+    fn own_token(&mut self, player: &str) -> Command {
+        let own = |token: &&Token| token.owner_id.as_ref().is_some_and(|owner| owner.as_str() == player);
+        let ids: Vec<TokenId> = self.table.stored.board.tokens.iter().filter(own).map(|token| token.id.clone()).collect();
+        if ids.is_empty() {
+            return self.command();
+        }
+        let token_id = self.dice.pick(&ids);
+        match self.dice.once_in(3) {
+            true => Command::UpdateToken { token_id, updates: TokenUpdates { label: Some(self.name('L')), ..TokenUpdates::default() } },
+            false => Command::MoveToken { token_id, to_hex_key: self.key() },
+        }
+    }
+
     fn acceptance(&mut self) -> Command {
         let user = self.dice.pick(&USERS[1..]);
         let (name, code) = (user.to_uppercase(), format!("code{}", self.dice.roll(3)));
@@ -322,16 +336,20 @@ impl World {
 
     fn step(&mut self) {
         let by = if self.dice.once_in(4) { self.dice.pick(&USERS) } else { "dm" };
-        let command = self.command();
+        let command = if by != "dm" && self.dice.once_in(2) { self.own_token(by) } else { self.command() };
         self.check_decode(&command);
         if self.dice.once_in(50) {
             self.table.campaign = Campaign::from_stored(self.table.stored.clone());
         }
-        self.check_decision(by, &command);
+        if self.dice.once_in(3) {
+            self.check_decision(by, &command);
+        }
         let board = Board::from_stored(self.table.stored.board.clone());
         let mode = self.table.stored.mode;
         let Ok(done) = self.table.ask(by, command.clone()) else { return };
-        assert!(done.changed || done.effects.parts.is_empty());
+        if !done.changed {
+            return assert_eq!(done.effects, Effects::default());
+        }
         self.check_frames(&command, mode, &board, &done);
         self.connect_newcomers();
         self.check_views();
@@ -359,6 +377,22 @@ impl World {
             return;
         }
         assert_eq!(self.table.campaign.decide(at, by.as_ref(), command), loaded.decide(at, by.as_ref(), command));
+        self.check_draft(&loaded);
+    }
+
+    /// The draft that is kept is the one that would be made.
+    fn check_draft(&self, loaded: &Campaign) {
+        let kept = self.table.campaign.queue.draft(&self.table.campaign.board, &self.table.campaign.roster);
+        let made = loaded.queue.draft(&loaded.board, &loaded.roster);
+        let lens = |look: &dyn Look| (look.size(), look.ground_len(), look.fog_len(), look.tokens_len());
+        assert_eq!(lens(&kept), lens(&made));
+        for key in (0..16).filter_map(|n| HexKey::new(n / 4 - 1, n % 4 - 1)) {
+            assert_eq!((kept.ground(key), kept.fog(key)), (made.ground(key), made.fog(key)));
+        }
+        let staged = self.table.stored.staged.iter().map(|change| TokenId::new(change.fresh.as_str()));
+        for id in staged.chain(self.table.stored.board.tokens.iter().map(|token| token.id.clone())) {
+            assert_eq!(kept.token(&id), made.token(&id));
+        }
     }
 
     fn check_frames(&mut self, command: &Command, mode: BroadcastMode, before: &Board, done: &Done) {
@@ -418,10 +452,7 @@ impl World {
             if member.leads {
                 continue;
             }
-            let map = json!(map_view(&board, &member)).to_string();
-            self.check_leak(&member, &map, &board);
-            let view = json!(self.table.campaign.view(&member, &|_| true)).to_string();
-            self.check_leak(&member, &view, &board);
+            self.check_leak(&member, &format!("{fresh:?}"), &board);
             let (ground, labels) = self.secrets_of(&member, &board);
             self.known.entry(member.user.to_string()).or_default().extend(ground.into_iter().chain(labels));
         }
@@ -441,7 +472,7 @@ impl World {
             for member in self.table.campaign.members().into_iter().filter(|member| !member.leads) {
                 let sees = |key: HexKey| self.table.campaign.board().fog(key).is_some_and(|seen| seen.shows(member.no));
                 let Some(text) = log_view(row, &member, &sees) else { continue };
-                let known = self.known.get(member.user.as_str()).cloned().unwrap_or_default();
+                let known = &self.known[member.user.as_str()];
                 for name in traces(&text, 't').into_iter().chain(traces(&text, 'L')) {
                     assert!(known.contains(&name), "the log tells {member:?} of {name}: {text}");
                 }
@@ -483,11 +514,11 @@ fn run(seed: u64) {
 }
 
 #[test]
-fn whatever_happens_a_view_is_the_fold_of_the_frames_and_nothing_leaks_1() {
-    (1..=3).for_each(run);
+fn whatever_happens_a_view_is_the_fold_of_the_frames_and_nothing_leaks() {
+    (1..=2).for_each(run);
 }
 
 #[test]
-fn whatever_happens_a_view_is_the_fold_of_the_frames_and_nothing_leaks_2() {
-    (4..=6).for_each(run);
+fn whatever_happens_a_view_is_the_fold_of_the_frames_and_nothing_leaks_either() {
+    (3..=4).for_each(run);
 }
