@@ -902,6 +902,38 @@ fn count_of(db: &mut Db, sql: &str) -> i64 {
 }
 
 #[test]
+fn a_room_that_somebody_locks_costs_only_its_own_commits() {
+    let database = Database::postgres();
+    let mut db = database.writer();
+    let (mut a, mut b) = (Room::new(&mut db, "a"), Room::new(&mut db, "b"));
+    let mut other = database.writer();
+    execute(&mut other, "SET idle_in_transaction_session_timeout = 0; BEGIN; UPDATE room_owner SET epoch = 1 WHERE room_id = 'campaign:a'");
+    execute(&mut db, "SET lock_timeout = '10ms'");
+    let commits = [a.event(vec![]), a.event(vec![]), b.event(vec![])];
+    let outcomes = write_batch(&mut db, "me", &commits);
+    assert!(matches!(&outcomes[..], [Outcome::Failed(_), Outcome::Failed(_), Outcome::Done]), "{outcomes:?}");
+    execute(&mut other, "ROLLBACK");
+    assert_eq!(write_batch(&mut db, "me", &commits[..2]), vec![Outcome::Done; 2]);
+}
+
+#[test]
+fn a_locked_table_fails_the_batch_after_a_few_rooms() {
+    let database = Database::postgres();
+    let mut db = database.writer();
+    let mut rooms: Vec<Room> = (0..20).map(|n| Room::new(&mut db, &n.to_string())).collect();
+    let commits: Vec<Commit> = rooms.iter_mut().map(|room| room.event(vec![])).collect();
+    let mut other = database.writer();
+    execute(&mut other, "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE room_owner");
+    execute(&mut db, "SET lock_timeout = '100ms'");
+    let start = std::time::Instant::now();
+    let outcomes = write_batch(&mut db, "me", &commits);
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
+    assert!(start.elapsed() < Duration::from_millis(100 * 20), "each room waited");
+    execute(&mut other, "ROLLBACK");
+    assert_eq!(write_batch(&mut db, "me", &commits), vec![Outcome::Done; 20]);
+}
+
+#[test]
 fn what_a_lost_connection_may_have_written_is_unknown() {
     let database = Database::postgres();
     let mut db = database.writer();
