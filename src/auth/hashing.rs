@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(hasher.run(|| ()).await, Err(Overloaded));
             release.send(()).expect("the first hash waits for it");
         };
-        let (first, others, ()) = futures_util::join!(blocked, waiting, late);
+        let (first, others, ()) = tokio::join!(blocked, waiting, late);
         assert_eq!(first, Ok(true));
         assert!(others.iter().all(Result::is_ok));
         assert_eq!(hasher.run(|| 1).await, Ok(1));

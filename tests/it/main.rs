@@ -1,2 +1,3 @@
-#[test]
-fn t() {}
+//! The tests of the whole, in one binary: whole servers over real sockets and real databases, and the contracts that both databases keep.
+
+mod auth;
