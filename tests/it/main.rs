@@ -3,3 +3,4 @@
 mod migrations;
 mod store;
 mod support;
+mod auth;

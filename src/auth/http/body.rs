@@ -63,7 +63,7 @@ impl Fields {
         if read.is_none() && (required || value.is_some()) {
             let about = match &value {
                 // The databases cannot hold it, and no name needs it.
-                Some(Value::String(_)) => "Invalid input: U+0000 is not allowed".to_owned(),
+                Some(Value::String(_)) if expected == "string" => "Invalid input: U+0000 is not allowed".to_owned(),
                 other => format!("Invalid input: expected {expected}, received {}", type_name(other.as_ref())),
             };
             self.complain(name, &about);
