@@ -45,7 +45,7 @@ impl Server {
                 let kind = started.database_url.split(':').next().unwrap_or_default();
                 report.fact("server", format!("started on {kind}, {map_hexes} hexes a campaign"));
                 if !env.is_empty() {
-                    report.fact("settings", env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "));
+                    report.fact("server settings", env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "));
                 }
                 started.serve(cast, report)
             }
