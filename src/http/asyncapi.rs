@@ -96,7 +96,8 @@ const CLOSES: [Close; 16] = [
 
 pub fn document() -> Value {
     let mut generator = generator();
-    let sent: Vec<(String, Value)> = command_schemas(&mut generator).into_iter().map(|(kind, schema)| (kind.to_owned(), schema.to_value())).collect();
+    let sent: Vec<(String, Value)> =
+        command_schemas(&mut generator).into_iter().map(|(kind, schema)| (kind.to_owned(), schema.to_value())).collect();
     let mut received = variants::<ConnectionMessage>(&mut generator);
     received.extend(variants::<ServerMessage>(&mut generator).into_iter().map(numbered));
     let mut messages = Map::new();
@@ -145,7 +146,8 @@ pub fn document() -> Value {
 fn variants<T: JsonSchema>(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
     let schema: Schema = T::json_schema(generator);
     let variants = schema.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
-    let named = |variant: Value| variant.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned).map(|kind| (kind, variant));
+    let named =
+        |variant: Value| variant.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned).map(|kind| (kind, variant));
     variants.into_iter().filter_map(named).collect()
 }
 
@@ -224,7 +226,8 @@ mod tests {
     fn every_command_and_every_frame_of_the_server_is_there() {
         let document = document();
         let has = |key: &str| document.pointer(&format!("/components/messages/{key}")).is_some();
-        for kind in ["ping", "session.start", "session.end", "broadcast.publish", "staged.undo", "hex.reveal", "token.create", "token.move"] {
+        for kind in ["ping", "session.start", "session.end", "broadcast.publish", "staged.undo", "hex.reveal", "token.create", "token.move"]
+        {
             assert!(has(&format!("client.{kind}")), "{kind}");
         }
         let frames = "connected ack error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \

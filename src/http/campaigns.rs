@@ -1,8 +1,8 @@
 //! Campaigns: making, listing, renaming and deleting them.
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use actix_web::HttpRequest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
@@ -25,7 +25,8 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::POST, "/api/campaigns", create, "Make a campaign; the caller becomes its DM", |call| {
         call.takes::<Named>().gives::<NewlyMade>(201, "It was made")
     });
-    routes.call(tag, Method::GET, "/api/campaigns", list, "The caller's campaigns", |call| call.pages().gives::<List>(200, "A page of them"));
+    routes
+        .call(tag, Method::GET, "/api/campaigns", list, "The caller's campaigns", |call| call.pages().gives::<List>(200, "A page of them"));
     routes.call(tag, Method::GET, "/api/campaigns/{id}", get, "A campaign", |call| {
         call.gives::<Campaign>(200, "The campaign").refuses(&[404])
     });

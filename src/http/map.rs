@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_posted_map_has_at_most_100_000_hexes() {
-        let hexes = |n: i32| (0..n).map(|n| format!(r#"{{"key":"{},{}","terrain":"a"}}"#, n / 1000, n % 1000)).collect::<Vec<_>>().join(",");
+        let hexes =
+            |n: i32| (0..n).map(|n| format!(r#"{{"key":"{},{}","terrain":"a"}}"#, n / 1000, n % 1000)).collect::<Vec<_>>().join(",");
         assert!(new_hexes(format!(r#"{{"hexes":[{}]}}"#, hexes(100_000)).as_bytes()).is_ok());
         assert_eq!(refused(&format!(r#"{{"hexes":[{}]}}"#, hexes(100_001))).0, ErrorCode::TooLarge);
     }

@@ -85,7 +85,8 @@ fn operation(call: &Call, generator: &mut SchemaGenerator, error: &Value) -> Val
         "responses": responses,
         "security": if call.session { json!([{"bearer": []}, {"cookie": []}]) } else { json!([]) },
     });
-    let in_path = path_parameters(call.path).map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_path =
+        path_parameters(call.path).map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     let parameters: Vec<Value> = in_path.chain(call.parameters.iter().map(query_parameter)).collect();
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();

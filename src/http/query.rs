@@ -16,7 +16,8 @@ pub struct Params(Vec<(String, String)>);
 
 impl Params {
     pub fn of(request: &HttpRequest) -> Result<Self, Refusal> {
-        let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string()).map_err(|error| Refusal::bad_field("query", error))?;
+        let pairs =
+            Query::<Vec<(String, String)>>::from_query(request.query_string()).map_err(|error| Refusal::bad_field("query", error))?;
         Ok(Self(pairs.into_inner()))
     }
 

@@ -111,8 +111,15 @@ pub struct Routes {
 
 impl Routes {
     /// Declares a call that needs a session.
-    pub fn call<F, Args>(&mut self, tag: &'static str, method: Method, path: &'static str, handler: F, summary: &'static str, describe: fn(Call) -> Call)
-    where
+    pub fn call<F, Args>(
+        &mut self,
+        tag: &'static str,
+        method: Method,
+        path: &'static str,
+        handler: F,
+        summary: &'static str,
+        describe: fn(Call) -> Call,
+    ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,

@@ -103,10 +103,13 @@ pub fn list(db: &mut Db, user: &UserId, page: Page<String>) -> QueryResult<Optio
     let Some(span) = found else { return Ok(None) };
     let rows: Vec<SummaryColumns> = page_of!(
         db,
-        campaign::table
-            .inner_join(member::table)
-            .filter(member::user_id.eq(user.as_str()).and(member::left_at.is_null()))
-            .select((campaign::id, campaign::name, campaign::owner_id, member::role, campaign::created_at)),
+        campaign::table.inner_join(member::table).filter(member::user_id.eq(user.as_str()).and(member::left_at.is_null())).select((
+            campaign::id,
+            campaign::name,
+            campaign::owner_id,
+            member::role,
+            campaign::created_at
+        )),
         campaign::created_at,
         campaign::id,
         span
@@ -182,16 +185,17 @@ pub fn members(db: &mut Db, campaign: &CampaignId, page: Page<String>) -> QueryR
         Ok(at.map(|at| at.0))
     })?;
     let Some(span) = found else { return Ok(None) };
-    let rows: Vec<(String, String, String, String, At)> = page_of!(
-        db,
-        member::table
-            .inner_join(user::table)
-            .filter(member::campaign_id.eq(campaign.as_str()).and(member::left_at.is_null()))
-            .select((member::id, member::user_id, user::name, member::role, member::joined_at)),
-        member::joined_at,
-        member::id,
-        span
-    )?;
+    let rows: Vec<(String, String, String, String, At)> =
+        page_of!(
+            db,
+            member::table
+                .inner_join(user::table)
+                .filter(member::campaign_id.eq(campaign.as_str()).and(member::left_at.is_null()))
+                .select((member::id, member::user_id, user::name, member::role, member::joined_at)),
+            member::joined_at,
+            member::id,
+            span
+        )?;
     let row = |(id, user, name, role, joined_at): (String, String, String, String, At)| {
         Ok(MemberRow { id, user: UserId::new(user), name, role: role_of(&role)?, joined_at: joined_at.0 })
     };
@@ -221,4 +225,3 @@ fn role_of(label: &str) -> QueryResult<Role> {
 fn invalid(column: &str) -> Error {
     Error::DeserializationError(format!("{column} holds what it must not").into())
 }
-

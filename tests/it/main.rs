@@ -1,6 +1,7 @@
 //! The tests of the whole, in one binary: whole servers over real sockets and real databases, and the contracts that both databases keep.
 
 mod migrations;
+mod rest;
 mod store;
 mod support;
 mod auth;

@@ -37,7 +37,12 @@ pub fn of_campaign(db: &mut Db, campaign: &CampaignId, page: Page<String>) -> Qu
         d::id,
         span
     )?;
-    let row = |(id, email, status, at): (String, String, String, At)| InvitationRow { id: InvitationId::new(id), email, status, created_at: at.0 };
+    let row = |(id, email, status, at): (String, String, String, At)| InvitationRow {
+        id: InvitationId::new(id),
+        email,
+        status,
+        created_at: at.0,
+    };
     Ok(Some(in_order(rows, span.is_backward()).into_iter().map(row).collect()))
 }
 

@@ -23,7 +23,10 @@ impl<Cursor> Page<Cursor> {
 pub type Place = (Timestamp, String);
 
 /// Finds the places of a page's cursors. `None` when one of them is not in the list.
-pub(super) fn resolved(page: Page<String>, mut time_of: impl FnMut(&str) -> QueryResult<Option<Timestamp>>) -> QueryResult<Option<Page<Place>>> {
+pub(super) fn resolved(
+    page: Page<String>,
+    mut time_of: impl FnMut(&str) -> QueryResult<Option<Timestamp>>,
+) -> QueryResult<Option<Page<Place>>> {
     let mut place = |id: Option<String>| -> QueryResult<Option<Option<Place>>> {
         match id {
             None => Ok(Some(None)),
