@@ -77,7 +77,7 @@ async fn create(api: Data<Api>, auth: Data<AuthState>, me: SignedIn, request: Ht
 /// The server as the caller reached it, or as the settings say.
 fn origin(api: &Api, auth: &AuthState, request: &HttpRequest) -> String {
     let own = || {
-        let scheme = if auth.is_https(request) { "https" } else { "http" };
+        let scheme = if auth.sites().is_https(request) { "https" } else { "http" };
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("{scheme}://{host}")
     };

@@ -19,7 +19,7 @@ SCENARIOS (what they measure; their options with the defaults)
               --members 1000
   fanout    a DM changes terrain that everybody sees; a frame to each member
               --members 1000  --groups 4 (players with the same view)  --rate 20 | max
-              --window 32 (max: updates that not everybody has)  --size 200 (bytes of a frame)  --seconds 10
+              --window 64 (max: updates that not everybody has)  --size 200 (bytes of a frame)  --seconds 10
   commands  durable commands: DMs reveal, change, hide and move, each command acknowledged
               --campaigns 100  --clients 2 (players in each)  --inflight 4 (per DM)  --hexes 1 (per command)
               --rate max | N (all DMs together)  --seconds 10
@@ -182,7 +182,7 @@ fn scenario(name: &str, options: &mut Options, connections_max: usize) -> Result
                 members,
                 groups: options.number("--groups", 4.min(members - 1), 1..=50.min(members - 1))?,
                 rate: options.rate(Rate::PerSecond(20.0))?,
-                window: options.number("--window", 32, 1..=10_000)?,
+                window: options.number("--window", 64, 1..=10_000)?,
                 size: options.number("--size", 200, 100..=2_000)?,
                 seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
             })

@@ -12,7 +12,6 @@ use crate::actors::hub::Hubs;
 use crate::actors::line::{ConnectionId, Line, LineSession};
 use crate::actors::outbox::Outbox;
 use crate::actors::room::Cursor;
-use crate::auth::credentials::Credentials;
 use crate::auth::state::AuthState;
 use crate::protocol::close::Close;
 use crate::protocol::ids::{CampaignId, ID_BYTES_MAX, RoomId};
@@ -53,12 +52,10 @@ pub async fn connect(
 }
 
 async fn admit(req: &HttpRequest, auth: &AuthState) -> Result<Admission, Close> {
-    if !auth.may_open_socket(req) {
+    if !auth.authenticator().allows_socket_from(req) {
         return Err(Close::ForbiddenOrigin);
     }
-    let authenticator = auth.authenticator();
-    let credentials = Credentials::of_upgrade(req.headers(), authenticator.cookies());
-    let session = match authenticator.authenticate(&credentials).await {
+    let session = match auth.authenticator().authenticate_socket(req).await {
         Ok(Some(session)) => session,
         Ok(None) => return Err(Close::Unauthorized),
         Err(error) => {

@@ -60,7 +60,6 @@ pub enum Saying<A> {
     Reply { answer: oneshot::Sender<Result<Answered<A>, Rejection>>, value: Result<Answered<A>, Rejection> },
     /// Everything decided before is durable.
     Signal(oneshot::Sender<()>),
-    Direct { connection: ConnectionId, frame: Bytes },
     Attach { connection: ConnectionId, member: MemberNo, leads: bool, frames: Bytes, hold: bool },
     Detach { connection: ConnectionId, close: Close },
 }
@@ -490,11 +489,6 @@ impl<L: StoredRoom> Live<L> {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
                 seat.in_flight = seat.in_flight.saturating_sub(1);
                 if let Some(frame) = frame {
-                    tell(&seat.hub, Item::To { connection, frame });
-                }
-            }
-            Saying::Direct { connection, frame } => {
-                if let Some(seat) = room.seats.get(&connection) {
                     tell(&seat.hub, Item::To { connection, frame });
                 }
             }

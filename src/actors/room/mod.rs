@@ -222,7 +222,7 @@ impl<L: StoredRoom> Room<L> {
             match saying {
                 Saying::Answer { connection, id, .. } => self.reject(connection, id, rejection),
                 Saying::Reply { answer, .. } => drop(answer.send(Err(rejection.clone()))),
-                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Direct { .. } | Saying::Attach { .. } | Saying::Detach { .. } => {}
+                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Attach { .. } | Saying::Detach { .. } => {}
             }
         }
         self.seats.values_mut().for_each(|seat| seat.in_flight = 0);
