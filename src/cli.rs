@@ -17,7 +17,6 @@ use arguments::{Command, HELP};
 
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::settings::data_dir::Lock;
 use crate::store::backup;
 use crate::store::db::Db;
 use crate::store::pool::{self, DatabaseUrl};
@@ -40,7 +39,7 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Version => print(&format!("moothall {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Config => print(&Settings::from_env()?.effective()),
         Command::Healthcheck => return healthcheck(),
-        Command::Serve => return serve(settings_and_log()?),
+        Command::Serve => return server::serve(settings_and_log()?),
         Command::Migrate(migration) => print(&schema::migrate(&settings_and_log()?, migration)?),
         Command::UserList => print(&users::list(&settings_and_log()?)?),
         Command::UserPassword { email, generate } => print(&users::password(&settings_and_log()?, &email, generate)?),
@@ -55,15 +54,6 @@ fn settings_and_log() -> Result<Settings, Exit> {
     let settings = Settings::from_env()?;
     logging::start(settings.log_format, &settings.log_filter);
     Ok(settings)
-}
-
-/// Holds the data directory for as long as the server runs.
-fn serve(settings: Settings) -> Result<(), Exit> {
-    let _lock = Lock::take(&settings)?;
-    for warning in settings.warnings() {
-        log::warn!("{warning}");
-    }
-    server::serve(settings)
 }
 
 /// Exits with 0 or 1 alone, which is all that a container's health check may.

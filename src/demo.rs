@@ -42,7 +42,7 @@ pub fn fill(settings: &Settings, file: Option<&Path>) -> Result<String, Exit> {
     let now = Timestamp::from_ms(Utc::now().timestamp_millis());
     let people = people::find(&mut db)?;
     let campaign = db.write(|db| make(db, &map, &people, now))?;
-    Ok(tell(settings, &campaign, &people, map.skipped))
+    Ok(tell(settings, &campaign, &people, &map))
 }
 
 fn make(db: &mut Db, map: &map::Map, people: &[Person], now: Timestamp) -> Result<CampaignId, Exit> {
@@ -56,15 +56,15 @@ fn make(db: &mut Db, map: &map::Map, people: &[Person], now: Timestamp) -> Resul
     Ok(campaign)
 }
 
-fn tell(settings: &Settings, campaign: &CampaignId, people: &[Person], skipped: usize) -> String {
+fn tell(settings: &Settings, campaign: &CampaignId, people: &[Person], map: &map::Map) -> String {
     let mut text = format!("The campaign \"{NAME}\" is ready, with a session in progress.\n\n  campaign  {campaign}\n");
     for person in people {
         let password = person.password.as_deref().unwrap_or("(as it was: the account is from an earlier demo)");
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {:<8}  {:<18}  {password}", person.role, person.email);
     }
-    if skipped > 0 {
-        let _ = writeln!(text, "\n{skipped} places of the map file became no hex.");
+    if map.skipped > 0 {
+        let _ = writeln!(text, "\n{} places of the map file became no hex.", map.skipped);
     }
     let (http, socket) = address(settings);
     let player = &people[1];
@@ -81,10 +81,11 @@ Start the server with `moothall`, then look at it as {name} does:
 
 Sign in as the DM in the same way, and send (each in one line) what the players are to see:
 
-  {{\"type\":\"hex:reveal\",\"id\":\"1\",\"hexKeys\":[\"0,0\"],\"targets\":\"all\"}}
+  {{\"type\":\"hex:reveal\",\"id\":\"1\",\"hexKeys\":[\"{unseen}\"],\"targets\":\"all\"}}
 ",
         name = player.name,
         email = player.email,
+        unseen = scene::unseen(map),
     );
     if people.iter().any(|person| person.password.is_none()) {
         text.push_str("\nA password that is lost is made anew with: moothall user password EMAIL --generate\n");

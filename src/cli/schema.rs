@@ -5,7 +5,7 @@ use super::connect;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::settings::data_dir::Lock;
-use crate::store::migrate;
+use crate::store::migrate::{self, MigrateError};
 use crate::store::pool::{self, DatabaseUrl};
 
 /// Returns what there is to tell. What changes an SQLite database needs it for itself; PostgreSQL has a lock of its own for this.
@@ -29,7 +29,10 @@ pub fn migrate(settings: &Settings, migration: Migration) -> Result<String, Exit
         }
         Migration::Down => {
             let _lock = hold(settings)?;
-            let name = migrate::down(&mut connect(settings)?)?;
+            let name = migrate::down(&mut connect(settings)?).map_err(|error| match error {
+                MigrateError::NothingApplied => Exit::Failed(error.to_string()),
+                other => other.into(),
+            })?;
             Ok(format!("took back: {name}\n"))
         }
     }

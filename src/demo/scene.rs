@@ -49,6 +49,13 @@ pub fn of(map: &Map, people: &[Person], now: Timestamp) -> Vec<Line> {
     lines
 }
 
+/// A hex that nobody sees yet, if the map is that large: for the DM to reveal.
+pub fn unseen(map: &Map) -> HexKey {
+    let places = Places::choose(map);
+    let far = |key: HexKey| distance(key, places.start).min(distance(key, places.ahead));
+    places.all.iter().copied().max_by_key(|&key| far(key)).unwrap_or(places.start)
+}
+
 fn token(hex_key: HexKey, label: &str, icon: &str, color: &str, owner_id: Option<UserId>) -> Command {
     let token_type = if owner_id.is_some() { TokenType::Pc } else { TokenType::Npc };
     Command::CreateToken {

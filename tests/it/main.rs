@@ -1,5 +1,6 @@
 //! The tests of the whole, in one binary: whole servers over real sockets and real databases, and the contracts that both databases keep.
 
+mod cli;
 mod migrations;
 mod rest;
 mod store;
