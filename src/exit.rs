@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::load::LoadError;
 use crate::settings::SettingsError;
 use crate::store::fault::Fault;
+use crate::store::migrate::MigrateError;
 use crate::store::pool::DatabaseUrl;
 
 /// The codes are those of `sysexits.h`.
@@ -61,6 +62,17 @@ impl From<LoadError> for Exit {
         match error {
             LoadError::Usage(reason) => Exit::Usage(reason),
             LoadError::Failed(reason) => Exit::Failed(reason),
+        }
+    }
+}
+
+/// A schema that does not fit is a matter of which database was named.
+impl From<MigrateError> for Exit {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Newer(_) | MigrateError::Foreign(_) | MigrateError::Pending(_) => Exit::Settings(error.to_string()),
+            MigrateError::Database(error) => error.into(),
+            MigrateError::NothingApplied | MigrateError::Step(_) => Exit::Failed(error.to_string()),
         }
     }
 }

@@ -63,7 +63,7 @@ pub fn serve(settings: Settings) -> Result<(), Exit> {
 
 /// A connection that may write, or the reason why there is none.
 pub fn open(url: &DatabaseUrl) -> Result<Db, Exit> {
-    pool::open_writer(url).map_err(|error| Exit::Unavailable(format!("the database cannot be reached: {error}")))
+    pool::open_writer(url).map_err(|error| Exit::unreachable(url, &error))
 }
 
 fn bring_up_to_date(db: &mut Db, migrate: Migrate) -> Result<(), Exit> {

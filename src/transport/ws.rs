@@ -88,8 +88,7 @@ impl Query {
     }
 
     fn room(&self) -> Result<RoomId, Close> {
-        let named: Vec<(&str, &str)> =
-            ROOM_PARAMETERS.iter().flat_map(|&name| self.all(name).map(move |value| (name, value))).collect();
+        let named: Vec<(&str, &str)> = ROOM_PARAMETERS.iter().flat_map(|&name| self.all(name).map(move |value| (name, value))).collect();
         match named[..] {
             [(_, "")] => Err(Close::MissingRoom),
             // No such room can be: an id that is too long, or holds what no id holds.

@@ -168,7 +168,9 @@ impl<L: StoredRoom> Room<L> {
             }
             Some(_) => {}
             // More was committed than can be replayed: they come back with their cursors.
-            None => self.seats.keys().copied().collect::<Vec<_>>().into_iter().for_each(|connection| self.detach(connection, Close::Restarting)),
+            None => {
+                self.seats.keys().copied().collect::<Vec<_>>().into_iter().for_each(|connection| self.detach(connection, Close::Restarting))
+            }
         }
         self.with_live(ctx, |live, room, ctx| {
             let seated: Vec<ConnectionId> = room.seats.keys().copied().collect();
@@ -279,7 +281,9 @@ impl<L: StoredRoom> Room<L> {
             Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) || overloaded => {
                 let _ = ask.answer.send(Err(Rejection::busy()));
             }
-            Phase::Live(_) => self.with_live(ctx, |live, room, ctx| live.command(Back::Rest(ask.answer), ask.by, None, ask.command, room, ctx)),
+            Phase::Live(_) => {
+                self.with_live(ctx, |live, room, ctx| live.command(Back::Rest(ask.answer), ask.by, None, ask.command, room, ctx))
+            }
         }
         Ok(())
     }
