@@ -275,7 +275,7 @@ mod tests {
             joined: [2, 4].map(|no| JoinedPlayer { user_id: UserId::new(format!("u{no}")), name: format!("N{no}").into() }).into(),
             left: vec!["u1".into()],
         };
-        assert_eq!(told(&parts, 0), [changes.clone()]);
+        assert_eq!(told(&parts, 0), std::slice::from_ref(&changes));
         let [ServerMessage::PlayerPresence { players }, last] = &told(&parts, 2)[..] else { panic!("{parts:?}") };
         assert_eq!(players.iter().map(|player| player.user_id.as_str()).collect::<Vec<_>>(), ["u2", "u4"]);
         assert_eq!(last, &changes);

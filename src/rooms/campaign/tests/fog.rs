@@ -131,3 +131,20 @@ fn a_map_has_no_more_hexes_than_its_limit_stored_or_revealed() {
     assert!(table.done("dm", grow("0,0", "forest")).changed, "what is there can be changed");
     assert!(table.done("dm", hide(&["0,0"], to(&["ben"]))).changed);
 }
+
+#[test]
+fn what_a_change_costs_does_not_grow_with_the_map_or_with_players_of_one_view() {
+    let users: Vec<String> = (0..5_000).map(|n| format!("u{n}")).collect();
+    let mut table = Table::of(&users.iter().map(String::as_str).collect::<Vec<_>>());
+    let all = (0..100_000).filter_map(|n| HexKey::new(n % 1_000, n / 1_000));
+    table.stored.board.fog = all.map(|key| (key, Visibility::Everyone { except: MemberSet::new() })).collect();
+    let mut table = Table::load(table.stored);
+    let start = std::time::Instant::now();
+    for n in 0..100 {
+        let half: Vec<&str> = users.iter().skip(1 + n % 2).step_by(2).map(String::as_str).collect();
+        let done = table.done("u0", hide(&[&format!("{n},0"), &format!("{n},1")], to(&half)));
+        assert_eq!(done.effects.parts.len(), 2);
+    }
+    // a pass over the map or the players with frames of their own would take minutes in a debug build
+    assert!(start.elapsed().as_secs() < 20);
+}
