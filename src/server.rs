@@ -78,15 +78,6 @@ fn bring_up_to_date(db: &mut Db, migrate: Migrate) -> Result<(), Exit> {
     outcome.map_err(Exit::from)
 }
 
-impl From<MigrateError> for Exit {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::Database(error) => Exit::Unavailable(error.to_string()),
-            refused => Exit::Settings(refused.to_string()),
-        }
-    }
-}
-
 fn listen(settings: &Settings) -> Result<TcpListener, Exit> {
     let wanted = format!("{}:{}", settings.host.in_url(), settings.port);
     let failed = |error: std::io::Error| Exit::Failed(format!("cannot listen on {wanted}: {error}"));
