@@ -32,6 +32,37 @@ use moothall::store::types::At;
 use moothall::store::{migrate, schema};
 use serde_json::{Value, json};
 
+use crate::support::postgres::TestDatabase;
+
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[actix_web::test] async fn $name() { super::$name(&super::TestDatabase::sqlite()).await })*
+        }
+        mod postgres {
+            $(#[actix_web::test] async fn $name() { super::$name(&super::TestDatabase::postgres()).await })*
+        }
+    };
+}
+
+on_both!(
+    a_campaign_is_its_members_to_read_and_its_owners_to_rename_and_delete,
+    a_name_has_1_to_100_characters,
+    members_are_listed_to_members_and_taken_out_by_a_dm_or_by_themselves,
+    an_invitation_is_made_by_a_dm_and_answered_once_by_whom_it_is_for,
+    a_declined_invitation_makes_nobody_a_member,
+    an_invite_link_works_as_often_as_it_says,
+    a_player_reads_the_hexes_and_tokens_that_he_sees_and_nothing_of_the_others,
+    a_map_is_posted_by_a_dm_and_well_formed,
+    a_map_file_of_each_format_is_taken,
+    the_log_shows_a_player_what_he_was_shown_and_still_sees,
+    pages_of_the_log_hold_every_event_once_and_never_end_inside_a_seq,
+    lists_page_by_id_in_both_directions,
+    every_failure_is_json_with_a_code,
+    the_process_says_how_it_is,
+    every_call_of_the_specification_is_served_and_asks_for_a_session_as_it_says,
+);
+
 const PEOPLE: [&str; 4] = ["dana", "pia", "paul", "otto"];
 const DANA: &str = "dana";
 const PIA: &str = "pia";
@@ -40,30 +71,28 @@ const OTTO: &str = "otto";
 
 /// REST with its rooms. Whoever is of [`PEOPLE`] has a session; the token is the name.
 struct World<S> {
-    _dir: tempfile::TempDir,
     app: S,
     rooms: Rooms,
     readiness: Arc<Readiness>,
 }
 
 struct Parts {
-    dir: tempfile::TempDir,
     api: web::Data<Api>,
     auth: web::Data<AuthState>,
     rooms: Rooms,
     readiness: Arc<Readiness>,
 }
 
-fn parts(upload_bytes_max: usize) -> Parts {
-    let dir = tempfile::tempdir().expect("a directory");
-    let url = DatabaseUrl::parse(&format!("sqlite://{}", dir.path().join("rest.db").display())).expect("is a URL");
+fn parts(database: &TestDatabase) -> Parts {
+    let url = DatabaseUrl::parse(&database.url()).expect("is a URL");
     let mut db = pool::open_writer(&url).expect("SQLite opens");
     migrate::up(&mut db).expect("migrates");
     PEOPLE.iter().for_each(|name| add_person(&mut db, name));
     let node: Arc<str> = node::register(&mut db, "test:1", "hash").expect("registers").into();
     drop(db);
     let writer: Addr<DbExecutor> = DbExecutor::writer(url.clone());
-    let database = Database::new(DbExecutor::pooled(pool::pool(&url, 2), 2), writer.clone());
+    let readers = DbExecutor::pooled(pool::pool(&url, 2), 2);
+    let database = Database::new(readers.clone(), if database.is_postgres() { readers } else { writer.clone() });
     let counts = Arc::new(Counts::default());
     let journal = Journal::new(node.clone(), vec![writer], counts.clone()).start();
     let context = RoomContext {
@@ -78,7 +107,7 @@ fn parts(upload_bytes_max: usize) -> Parts {
     let rooms = Rooms::new(Lobby::new(1, Arc::new(context)).start());
     let readiness = Arc::new(Readiness::default());
     let mut api = Api::new(database.clone(), Arc::new(rooms.clone()), counts, readiness.clone());
-    api.upload_bytes_max = upload_bytes_max;
+    api.upload_bytes_max = 64 * 1024;
     api.base_url = Some("https://play.example.org/".into());
     let settings = AuthSettings {
         secret: "test-secret-0123456789abcdefghijKLMNOPQRSTUVWXYZ".into(),
@@ -89,7 +118,7 @@ fn parts(upload_bytes_max: usize) -> Parts {
         rate_limit: false,
     };
     let auth = AuthState::new(settings, database, Hasher::new(1), Arc::new(|_| {}));
-    Parts { dir, api: web::Data::new(api), auth: web::Data::new(auth), rooms, readiness }
+    Parts { api: web::Data::new(api), auth: web::Data::new(auth), rooms, readiness }
 }
 
 fn add_person(db: &mut moothall::store::db::Db, name: &str) {
@@ -115,16 +144,12 @@ fn add_person(db: &mut moothall::store::db::Db, name: &str) {
     on!(&mut *db, c => diesel::insert_into(session::table).values(signed_in).execute(c)).expect("a session");
 }
 
-async fn world_with(
-    upload_bytes_max: usize,
+async fn world(
+    database: &TestDatabase,
 ) -> World<impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error>> {
-    let Parts { dir, api, auth, rooms, readiness } = parts(upload_bytes_max);
+    let Parts { api, auth, rooms, readiness } = parts(database);
     let app = App::new().app_data(api).app_data(auth).configure(moothall::auth::http::configure).configure(http::configure);
-    World { _dir: dir, app: test::init_service(app).await, rooms, readiness }
-}
-
-async fn world() -> World<impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error>> {
-    world_with(64 * 1024).await
+    World { app: test::init_service(app).await, rooms, readiness }
 }
 
 /// The answer's status and its body, as JSON or as a JSON string when it is none.
@@ -244,9 +269,8 @@ fn names(list: &Value, field: &str) -> Vec<String> {
     list.as_array().expect("is a list").iter().map(|item| item[field].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-#[actix_web::test]
-async fn a_campaign_is_its_members_to_read_and_its_owners_to_rename_and_delete() {
-    let world = world().await;
+async fn a_campaign_is_its_members_to_read_and_its_owners_to_rename_and_delete(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     for (who, role) in [(DANA, "dm"), (PIA, "player")] {
         let Said(status, campaign) = world.get(who, &table.path).await;
@@ -271,9 +295,8 @@ async fn a_campaign_is_its_members_to_read_and_its_owners_to_rename_and_delete()
     assert_eq!(world.get(DANA, &table.path).await.code(), (404, "NOT_FOUND"));
 }
 
-#[actix_web::test]
-async fn a_name_has_1_to_100_characters() {
-    let world = world().await;
+async fn a_name_has_1_to_100_characters(database: &TestDatabase) {
+    let world = world(database).await;
     for bad in [json!({}), json!({"name": "  "}), json!({"name": "x".repeat(101)}), json!({"name": 1}), json!({"name": "a", "b": 1})] {
         let said = world.post(DANA, "/api/campaigns", bad).await;
         assert_eq!(said.code(), (400, "BAD_MESSAGE"));
@@ -281,9 +304,8 @@ async fn a_name_has_1_to_100_characters() {
     assert_eq!(world.post(DANA, "/api/campaigns", json!({"name": "é".repeat(100)})).await.0, 201);
 }
 
-#[actix_web::test]
-async fn members_are_listed_to_members_and_taken_out_by_a_dm_or_by_themselves() {
-    let world = world().await;
+async fn members_are_listed_to_members_and_taken_out_by_a_dm_or_by_themselves(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let members = table.at("members");
     let listed = world.get(PIA, &members).await;
@@ -302,9 +324,8 @@ async fn members_are_listed_to_members_and_taken_out_by_a_dm_or_by_themselves() 
     assert_eq!(names(&world.get(DANA, &members).await.1["members"], "userId"), [DANA]);
 }
 
-#[actix_web::test]
-async fn an_invitation_is_made_by_a_dm_and_answered_once_by_whom_it_is_for() {
-    let world = world().await;
+async fn an_invitation_is_made_by_a_dm_and_answered_once_by_whom_it_is_for(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let path = table.at("invitations");
     let email = json!({"email": "OTTO@example.org"});
@@ -334,9 +355,8 @@ async fn an_invitation_is_made_by_a_dm_and_answered_once_by_whom_it_is_for() {
     assert_eq!(names(&world.get(DANA, &path).await.1["invitations"], "status"), ["accepted"]);
 }
 
-#[actix_web::test]
-async fn a_declined_invitation_makes_nobody_a_member() {
-    let world = world().await;
+async fn a_declined_invitation_makes_nobody_a_member(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let made = world.post(DANA, &table.at("invitations"), json!({"email": "otto@example.org"})).await;
     let decline = format!("/api/invitations/{}/decline", made.1["invitation"]["id"].as_str().expect("has an id"));
@@ -346,9 +366,8 @@ async fn a_declined_invitation_makes_nobody_a_member() {
     assert_eq!(world.post(DANA, &table.at("invitations"), json!({"email": "otto@example.org"})).await.0, 201);
 }
 
-#[actix_web::test]
-async fn an_invite_link_works_as_often_as_it_says() {
-    let world = world().await;
+async fn an_invite_link_works_as_often_as_it_says(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let path = table.at("invite-links");
     assert_eq!(world.post(PIA, &path, json!({})).await.code(), (403, "FORBIDDEN"));
@@ -368,9 +387,8 @@ async fn an_invite_link_works_as_often_as_it_says() {
     assert_eq!(world.post(OTTO, "/api/invite-links/unknown/accept", json!({})).await.code(), (404, "NOT_FOUND"));
 }
 
-#[actix_web::test]
-async fn a_player_reads_the_hexes_and_tokens_that_he_sees_and_nothing_of_the_others() {
-    let world = world().await;
+async fn a_player_reads_the_hexes_and_tokens_that_he_sees_and_nothing_of_the_others(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.played().await;
     let Said(status, all) = world.get(DANA, &table.at("map")).await;
     assert_eq!((status, all["hexes"].as_array().map(Vec::len), all["tokens"].as_array().map(Vec::len)), (200, Some(4), Some(3)));
@@ -397,9 +415,8 @@ async fn a_player_reads_the_hexes_and_tokens_that_he_sees_and_nothing_of_the_oth
     assert_eq!(world.get(PIA, &table.at("map/export?format=png")).await.code(), (400, "BAD_MESSAGE"));
 }
 
-#[actix_web::test]
-async fn a_map_is_posted_by_a_dm_and_well_formed() {
-    let world = world().await;
+async fn a_map_is_posted_by_a_dm_and_well_formed(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let map = json!({"hexes": [{"key": "0,0", "terrain": "forest", "terrainVariant": 2}]});
     assert_eq!(world.post("", &table.at("map"), map.clone()).await.code(), (401, "UNAUTHORIZED"));
@@ -412,9 +429,8 @@ async fn a_map_is_posted_by_a_dm_and_well_formed() {
     assert!(bad.text().contains("hexes[0].terrain"), "{bad:?}");
 }
 
-#[actix_web::test]
-async fn a_map_file_of_each_format_is_taken() {
-    let world = world().await;
+async fn a_map_file_of_each_format_is_taken(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.campaign().await;
     let import = |who, format: &str, file: String| {
         let path = table.at(&format!("map/import?format={format}"));
@@ -446,9 +462,8 @@ async fn a_map_file_of_each_format_is_taken() {
     assert_eq!(import(DANA, "hexjson", " ".repeat(65 * 1024)).await.code(), (413, "TOO_LARGE"));
 }
 
-#[actix_web::test]
-async fn the_log_shows_a_player_what_he_was_shown_and_still_sees() {
-    let world = world().await;
+async fn the_log_shows_a_player_what_he_was_shown_and_still_sees(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.played().await;
     let Said(status, listed) = world.get(DANA, &table.at("sessions")).await;
     assert_eq!((status, listed["sessions"][0]["status"].as_str()), (200, Some("active")));
@@ -477,9 +492,8 @@ async fn the_log_shows_a_player_what_he_was_shown_and_still_sees() {
     assert_eq!(world.get(PIA, "/api/sessions/unknown/events").await.code(), (404, "NOT_FOUND"));
 }
 
-#[actix_web::test]
-async fn pages_of_the_log_hold_every_event_once_and_never_end_inside_a_seq() {
-    let world = world().await;
+async fn pages_of_the_log_hold_every_event_once_and_never_end_inside_a_seq(database: &TestDatabase) {
+    let world = world(database).await;
     let table = world.played().await;
     // Two staged changes become two events of one seq.
     world.command(&table, Command::Publish {}).await;
@@ -515,9 +529,8 @@ async fn pages_of_the_log_hold_every_event_once_and_never_end_inside_a_seq() {
     }
 }
 
-#[actix_web::test]
-async fn lists_page_by_id_in_both_directions() {
-    let world = world().await;
+async fn lists_page_by_id_in_both_directions(database: &TestDatabase) {
+    let world = world(database).await;
     for n in 0..5 {
         world.post(DANA, "/api/campaigns", json!({"name": format!("c{n}")})).await;
     }
@@ -536,9 +549,8 @@ async fn lists_page_by_id_in_both_directions() {
     }
 }
 
-#[actix_web::test]
-async fn every_failure_is_json_with_a_code() {
-    let world = world().await;
+async fn every_failure_is_json_with_a_code(database: &TestDatabase) {
+    let world = world(database).await;
     for path in ["/api", "/api/", "/api/nothing", "/api/campaigns/a/b/c"] {
         assert_eq!(world.get(DANA, path).await.code(), (404, "NOT_FOUND"), "{path}");
     }
@@ -552,9 +564,8 @@ async fn every_failure_is_json_with_a_code() {
     assert_eq!(world.get("stranger", "/api/campaigns").await.code(), (401, "UNAUTHORIZED"));
 }
 
-#[actix_web::test]
-async fn the_process_says_how_it_is() {
-    let world = world().await;
+async fn the_process_says_how_it_is(database: &TestDatabase) {
+    let world = world(database).await;
     assert_eq!(world.get("", "/api/health").await, Said(200, json!({"status": "ok"})));
     assert_eq!(world.get("", "/api/ready").await.0, 200);
     assert_eq!(world.get("", "/api/ws-status").await, Said(200, json!({"connections": 0, "rooms": 0})));
@@ -566,9 +577,8 @@ async fn the_process_says_how_it_is() {
     assert_eq!(world.get("", "/metrics").await.0, 404, "a request without a peer address is not of this machine");
 }
 
-#[actix_web::test]
-async fn every_call_of_the_specification_is_served_and_asks_for_a_session_as_it_says() {
-    let world = world().await;
+async fn every_call_of_the_specification_is_served_and_asks_for_a_session_as_it_says(database: &TestDatabase) {
+    let world = world(database).await;
     let Said(status, document) = world.get("", "/api/openapi.json").await;
     assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
     let mut calls = 0;
