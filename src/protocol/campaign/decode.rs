@@ -205,6 +205,7 @@ impl<'de> Visitor<'de> for Scan<'_> {
 mod tests {
     use std::time::Instant;
 
+    use proptest::prelude::*;
     use serde::Deserialize;
     use serde_json::{Value, json};
 
@@ -242,6 +243,23 @@ mod tests {
 
     fn token(label: &str, icon: &str) -> String {
         json!({"type": "token:create", "hexKey": "0,0", "label": label, "icon": icon, "color": "#000000", "tokenType": "pc"}).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,80}") {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn a_golden_frame_with_a_wound_is_read_or_refused_without_a_panic(case in 0..60usize, at in 0..120usize, with in any::<char>()) {
+            let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/golden/campaign-commands.json")).expect("golden file");
+            let mut chars: Vec<char> = cases[case % cases.len()].text.chars().collect();
+            if let Some(place) = chars.get_mut(at) {
+                *place = with;
+            }
+            let _ = decode(&chars.into_iter().collect::<String>());
+        }
     }
 
     #[test]
