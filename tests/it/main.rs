@@ -1,3 +1,5 @@
 //! The tests of the whole, in one binary: whole servers over real sockets and real databases, and the contracts that both databases keep.
 
+mod architecture;
+mod sessions;
 mod support;
