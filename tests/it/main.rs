@@ -2,8 +2,11 @@
 
 mod architecture;
 mod auth;
+mod autobahn;
+mod better_auth;
 mod cli;
 mod migrations;
+mod operations;
 mod rest;
 mod sessions;
 mod store;
