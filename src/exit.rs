@@ -3,7 +3,11 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::load::LoadError;
 use crate::settings::SettingsError;
+use crate::store::fault::Fault;
+use crate::store::migrate::MigrateError;
+use crate::store::pool::DatabaseUrl;
 
 /// The codes are those of `sysexits.h`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,47 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl Exit {
+    /// libpq quotes the URL in some of its messages: it is replaced by one without the password.
+    pub fn unreachable(url: &DatabaseUrl, error: &dyn fmt::Display) -> Self {
+        let shown = crate::settings::show::database_url(url);
+        let mut problem = error.to_string();
+        if let DatabaseUrl::Postgres(url) = url {
+            problem = problem.replace(url.as_str(), &shown);
+        }
+        Exit::Unavailable(format!("cannot reach the database {shown}: {problem}"))
+    }
+}
+
+impl From<LoadError> for Exit {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Usage(reason) => Exit::Usage(reason),
+            LoadError::Failed(reason) => Exit::Failed(reason),
+        }
+    }
+}
+
+/// A schema that does not fit is a matter of which database was named.
+impl From<MigrateError> for Exit {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Newer(_) | MigrateError::Foreign(_) | MigrateError::Pending(_) => Exit::Settings(error.to_string()),
+            MigrateError::Database(error) => error.into(),
+            MigrateError::NothingApplied | MigrateError::Step(_) => Exit::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<diesel::result::Error> for Exit {
+    fn from(error: diesel::result::Error) -> Self {
+        match Fault::of(&error) {
+            Fault::Lost => Exit::Unavailable(format!("the connection to the database was lost: {error}")),
+            _ => Exit::Failed(format!("the database refused: {error}")),
+        }
+    }
+}
+
 impl From<SettingsError> for Exit {
     fn from(error: SettingsError) -> Self {
         Exit::Settings(error.to_string())
@@ -61,6 +106,14 @@ impl std::error::Error for Exit {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_that_cannot_be_reached_is_named_without_its_password() {
+        let url = DatabaseUrl::Postgres("postgres://u:hunter2@h/db".to_owned());
+        let exit = Exit::unreachable(&url, &"bad character in URI: \"postgres://u:hunter2@h/db?connect_timeout=2\"");
+        assert_eq!(exit.code(), 69);
+        assert!(exit.reason().contains("postgres://u:***@h/db") && !exit.reason().contains("hunter2"), "{exit}");
+    }
 
     #[test]
     fn a_reason_of_several_lines_is_told_on_one() {

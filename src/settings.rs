@@ -29,7 +29,7 @@ use ipnet::IpNet;
 use crate::store::pool::DatabaseUrl;
 use secret::{Secret, SecretText};
 use source::Source;
-use value::{Host, LogFormat, Migrate, Origin, SignUp};
+pub use value::{Host, LogFormat, Migrate, Origin, SignUp};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

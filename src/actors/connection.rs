@@ -29,9 +29,7 @@ use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::frame::Limits;
 use crate::protocol::ids::{RoomId, UserId};
-use crate::protocol::limits::{
-    BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX,
-};
+use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
 
 /// What all connections of the process share.
@@ -67,7 +65,10 @@ struct Joined(Result<CampaignRoom, Rejection>);
 
 enum Stage {
     /// Not let in yet. What came meanwhile is handled afterwards.
-    Waiting { early: Vec<ByteString>, bytes: usize },
+    Waiting {
+        early: Vec<ByteString>,
+        bytes: usize,
+    },
     Open(CampaignRoom),
 }
 
@@ -238,6 +239,11 @@ impl Handler<Joined> for Connection {
             Err(_) => return self.line.refuse(Close::TryAgainLater),
         };
         let Stage::Waiting { early, .. } = std::mem::replace(&mut self.stage, Stage::Open(room.clone())) else { return };
-        early.iter().take_while(|_| self.line.outbox.is_open()).collect::<Vec<_>>().into_iter().for_each(|text| self.handle_frame(text, &room));
+        early
+            .iter()
+            .take_while(|_| self.line.outbox.is_open())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|text| self.handle_frame(text, &room));
     }
 }

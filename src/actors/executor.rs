@@ -58,7 +58,10 @@ impl From<diesel::result::Error> for StoreError {
 enum Source {
     Pool(Pool),
     /// The thread's own, opened at its first use and again after it broke.
-    Own { url: DatabaseUrl, open: Option<Db> },
+    Own {
+        url: DatabaseUrl,
+        open: Option<Db>,
+    },
 }
 
 /// A thread that runs jobs against the database, one at a time.
@@ -128,7 +131,10 @@ impl Handler<Job> for DbExecutor {
 }
 
 /// Sends `work` to a thread and waits for its answer. The executor's queue has no bound of its own: callers bring one.
-pub async fn on_thread<T: Send + 'static>(thread: &Addr<DbExecutor>, work: impl FnOnce(&mut Db) -> T + Send + 'static) -> Result<T, StoreError> {
+pub async fn on_thread<T: Send + 'static>(
+    thread: &Addr<DbExecutor>,
+    work: impl FnOnce(&mut Db) -> T + Send + 'static,
+) -> Result<T, StoreError> {
     let (answer, answered) = oneshot::channel();
     thread.do_send(Job(Box::new(move |executor| {
         // The one who asked may have gone meanwhile; the work is done all the same.

@@ -386,8 +386,7 @@ impl RoomHere {
                 }
                 said => {
                     let heard = heard(said, seat);
-                    let (bytes, frames) =
-                        &*together.entry(heard).or_insert_with_key(|heard| put_together(said, heard, None));
+                    let (bytes, frames) = &*together.entry(heard).or_insert_with_key(|heard| put_together(said, heard, None));
                     told.send(seat, bytes, *frames);
                 }
             }

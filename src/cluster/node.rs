@@ -126,6 +126,28 @@ pub fn renew(db: &mut Db, id: &str) -> QueryResult<Lease> {
     Ok(if rows == 1 { Lease::Renewed } else { Lease::Lapsed })
 }
 
+/// Gives a node whose lease has lapsed a new one under its own id. What another node took meanwhile stays taken: every commit is judged by the room's
+/// epoch, not by the lease.
+pub fn take_up_again(db: &mut Db, id: &str, addr: &str, secret_hash: &str) -> QueryResult<()> {
+    let insert = "INSERT INTO cluster_node (node_id, addr, secret_hash, state, lease_until) VALUES ($1, $2, $3, 'up', ";
+    let update = ") ON CONFLICT (node_id) DO UPDATE SET lease_until = excluded.lease_until";
+    on!(db,
+        pg c => sql_query(format!("{insert}clock_timestamp() AT TIME ZONE 'utc' + make_interval(secs => $4){update}"))
+            .bind::<Text, _>(id)
+            .bind::<Text, _>(addr)
+            .bind::<Text, _>(secret_hash)
+            .bind::<Double, _>(LEASE.as_secs_f64())
+            .execute(c)?,
+        sqlite c => sql_query(format!("{insert}$4{update}"))
+            .bind::<Text, _>(id)
+            .bind::<Text, _>(addr)
+            .bind::<Text, _>(secret_hash)
+            .bind::<crate::store::types::Instant, _>(At(FOREVER))
+            .execute(c)?,
+    );
+    Ok(())
+}
+
 /// Ends the lease: this node's rooms are free at once.
 pub fn end(db: &mut Db, id: &str) -> QueryResult<()> {
     on!(db, c => diesel::delete(d::cluster_node.find(id)).execute(c))?;

@@ -1,6 +1,7 @@
 //! The command line of `moothall load`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -18,7 +19,7 @@ SCENARIOS (what they measure; their options with the defaults)
               --members 1000
   fanout    a DM changes terrain that everybody sees; a frame to each member
               --members 1000  --groups 4 (players with the same view)  --rate 20 | max
-              --window 32 (max: updates that not everybody has)  --size 200 (bytes of a frame)  --seconds 10
+              --window 64 (max: updates that not everybody has)  --size 200 (bytes of a frame)  --seconds 10
   commands  durable commands: DMs reveal, change, hide and move, each command acknowledged
               --campaigns 100  --clients 2 (players in each)  --inflight 4 (per DM)  --hexes 1 (per command)
               --rate max | N (all DMs together)  --seconds 10
@@ -63,6 +64,15 @@ pub enum Rate {
     Max,
 }
 
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::PerSecond(rate) => write!(f, "{rate}/s"),
+            Rate::Max => f.write_str("max"),
+        }
+    }
+}
+
 #[derive(Debug, PartialEq)]
 pub enum Scenario {
     Idle { clients: usize, campaigns: usize, hold_s: u64 },
@@ -92,6 +102,26 @@ impl Scenario {
             Scenario::Commands { .. } => "commands",
             Scenario::Stall { .. } => "stall",
             Scenario::Rooms { .. } => "rooms",
+        }
+    }
+
+    /// The settings of the run, for people.
+    pub fn settings(&self) -> String {
+        match self {
+            Scenario::Idle { clients, campaigns, hold_s } => format!("{clients} clients in {campaigns} campaigns, hold {hold_s} s"),
+            Scenario::Connect { members } => format!("{members} members"),
+            Scenario::Fanout(Fanout { members, groups, rate, window, size, seconds }) => {
+                format!("{members} members in {groups} groups, rate {rate}, window {window}, size {size}, {seconds} s")
+            }
+            Scenario::Commands { campaigns, clients, inflight, hexes, rate, seconds } => {
+                format!("{campaigns} campaigns, {clients} players each, {inflight} in flight, {hexes} hexes, rate {rate}, {seconds} s")
+            }
+            Scenario::Stall { members, stalled, rate, size, seconds, before_s } => {
+                format!("{stalled} of {members} members stalled, rate {rate}/s, size {size}, {before_s} s before, {seconds} s during")
+            }
+            Scenario::Rooms { rooms, members, sample, commands } => {
+                format!("{rooms} rooms of {members} members, {commands} commands to {sample} of them")
+            }
         }
     }
 
@@ -152,7 +182,7 @@ fn scenario(name: &str, options: &mut Options, connections_max: usize) -> Result
                 members,
                 groups: options.number("--groups", 4.min(members - 1), 1..=50.min(members - 1))?,
                 rate: options.rate(Rate::PerSecond(20.0))?,
-                window: options.number("--window", 32, 1..=10_000)?,
+                window: options.number("--window", 64, 1..=10_000)?,
                 size: options.number("--size", 200, 100..=2_000)?,
                 seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
             })
@@ -249,7 +279,7 @@ impl Options {
 
     fn number<T>(&mut self, name: &str, default: T, allowed: std::ops::RangeInclusive<T>) -> Result<T, LoadError>
     where
-        T: FromStr + PartialOrd + std::fmt::Display,
+        T: FromStr + PartialOrd + fmt::Display,
     {
         let Some(text) = self.text(name)? else { return Ok(default) };
         text.parse()

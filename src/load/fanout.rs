@@ -36,6 +36,7 @@ pub fn run(server: &Server, fanout: &Fanout, base: u64, report: &mut Report) -> 
     report.latency("ack", &phase.acks);
     report.measure("sent late p99", "ms", phase.lag.quantile(0.99).map(super::report::milliseconds));
     check(&phase, report);
+    updates.swarm().check(report);
     Ok(())
 }
 
@@ -49,8 +50,5 @@ pub fn check(phase: &Phase, report: &mut Report) {
     }
     if let Some(first) = phase.refusals.first() {
         report.problem(format!("{} commands were refused, first with {first}", phase.refusals.len()));
-    }
-    if let Some(first) = phase.dropped.first() {
-        report.problem(format!("{} connections were dropped, first with {first}", phase.dropped.len()));
     }
 }

@@ -35,9 +35,6 @@ pub fn run(server: &Server, clients: usize, hold: Duration, report: &mut Report)
     let per_connection = before.zip(after).map(|(before, after)| (after as f64 - before as f64) / joined.count as f64);
     report.measure("server RSS per connection", "kB", per_connection);
     report.measure("idle server CPU of one core", "%", idle.server.map(|cpu| idle.of_one_core(cpu)));
-    let open = swarm.open();
-    if open < joined.count {
-        report.problem(format!("{} connections were closed while they were idle", joined.count - open));
-    }
+    swarm.check(report);
     Ok(())
 }

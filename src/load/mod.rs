@@ -93,7 +93,7 @@ fn run(args: &Args) -> Result<Report, LoadError> {
     report.fact("machine", format!("{} cores, {processor}, {kernel}", available_parallelism().map_or(1, usize::from)));
     let build = if cfg!(debug_assertions) { "debug: its figures mean little" } else { "release" };
     report.fact("moothall", format!("{} ({build})", env!("CARGO_PKG_VERSION")));
-    report.fact("scenario", format!("{:?}", args.scenario));
+    report.fact("settings", args.scenario.settings());
     let server = Server::open(&args.server, args.scenario.cast(), &mut report)?;
     // Whole seconds, with room for ten thousand updates in each, within nine digits.
     let base = (now / 1_000 % 90_000) as u64 * 10_000;

@@ -46,8 +46,6 @@ pub struct Phase {
     pub deliveries: u64,
     pub refusals: Vec<String>,
     pub unanswered: usize,
-    /// Why connections were closed.
-    pub dropped: Vec<String>,
     last: Option<Instant>,
 }
 
@@ -146,8 +144,7 @@ impl Phase {
     fn hear(&mut self, now: Instant, room: Option<&mut Room>, heard: Heard<'_>) {
         let frame = match heard {
             Heard::Text(frame) => frame,
-            Heard::Closed(why) => {
-                self.dropped.push(why);
+            Heard::Closed(_) => {
                 if let Some(room) = room {
                     room.is_open = false;
                 }

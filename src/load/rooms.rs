@@ -60,5 +60,6 @@ pub fn run(server: &Server, sample: usize, commands: usize, report: &mut Report)
     let per_room = few.zip(all).map(|(few, all)| (all - few) / (rooms - sample) as f64);
     report.measure("server RSS per room with its connections", "kB", per_room);
     report.measure("idle server CPU of one core", "%", idle.server.map(|cpu| idle.of_one_core(cpu)));
+    swarm.check(report);
     Ok(())
 }

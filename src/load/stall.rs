@@ -46,7 +46,7 @@ pub fn run(server: &Server, stall: &Stall, base: u64, report: &mut Report) -> Re
     let during = updates.drive(rate, 1, stall.during)?;
     // Nothing more is sent: whoever is still there is found out by the server's clock alone.
     while sampler.start.elapsed() < GONE_WITHIN {
-        updates.rest(SAMPLE_EVERY)?;
+        updates.swarm().rest(SAMPLE_EVERY)?;
     }
     let samples = sampler.finish();
 
@@ -66,6 +66,7 @@ pub fn run(server: &Server, stall: &Stall, base: u64, report: &mut Report) -> Re
     report.latency("delivery during", &during.latency);
     fanout::check(&before, report);
     fanout::check(&during, report);
+    updates.swarm().check(report);
     match (left, gone) {
         (None, _) => report.problem("/api/ws-status did not answer: whether the stalled are gone is not known"),
         (Some(_), None) => report.problem(format!("not all stalled clients were gone after {} s", GONE_WITHIN.as_secs())),

@@ -7,6 +7,7 @@ use mio::{Events, Poll, Token};
 use serde_json::{Value, json};
 
 use super::histogram::Histogram;
+use super::report::Report;
 use super::socket::{Call, Heard, Socket};
 use super::{LoadError, wire};
 
@@ -29,6 +30,8 @@ pub struct Swarm {
     input: Vec<u8>,
     /// Of each connection, from its `connected` frame.
     user_ids: Vec<String>,
+    /// Why connections that read were closed. This program closes none.
+    closed: Vec<String>,
     asked: u64,
 }
 
@@ -49,6 +52,7 @@ impl Swarm {
             sockets: Vec::new(),
             input: Vec::new(),
             user_ids: Vec::new(),
+            closed: Vec::new(),
             asked: 0,
         })
     }
@@ -65,8 +69,11 @@ impl Swarm {
         self.sockets[at].is_open()
     }
 
-    pub fn open(&self) -> usize {
-        self.sockets.iter().filter(|socket| socket.is_open()).count()
+    /// Reports the connections that were closed.
+    pub fn check(&self, report: &mut Report) {
+        if let Some(first) = self.closed.first() {
+            report.problem(format!("{} connections were dropped, first with {first}", self.closed.len()));
+        }
     }
 
     pub fn send(&mut self, at: At, payload: &[u8]) {
@@ -85,7 +92,13 @@ impl Swarm {
         for event in &self.events {
             let at = event.token().0;
             let now = Instant::now();
-            self.sockets[at].handle(event, &mut self.input, &mut |heard| hear(now, at, heard));
+            let closed = &mut self.closed;
+            self.sockets[at].handle(event, &mut self.input, &mut |heard| {
+                if let Heard::Closed(why) = &heard {
+                    closed.push(why.clone());
+                }
+                hear(now, at, heard);
+            });
         }
         Ok(())
     }

@@ -65,3 +65,45 @@ pub struct Pong {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<CommandId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        token_id: &'static str,
+    }
+
+    #[test]
+    fn frames_of_a_connection_have_the_shapes_of_the_contract() {
+        let id = CommandId::parse("a").expect("an id");
+        let connected = Connected {
+            user_id: "u".into(),
+            role: "dm".into(),
+            connection_id: "c".into(),
+            resumed: false,
+            seq: 41,
+            epoch: "e".into(),
+            ping_interval: 25_000,
+        };
+        assert_eq!(
+            json!(connected),
+            json!({"type": "connected", "userId": "u", "role": "dm", "connectionId": "c", "resumed": false, "seq": 41, "epoch": "e",
+                "pingInterval": 25000})
+        );
+        let ack = Ack { id: id.clone(), seq: 7, answer: Answer { token_id: "t" } };
+        assert_eq!(json!(ack), json!({"type": "ack", "id": "a", "seq": 7, "tokenId": "t"}));
+        assert_eq!(
+            json!(ErrorFrame::new(Some(id), Rejection::busy())),
+            json!({"type": "error", "message": "The server is busy", "code": "BUSY", "id": "a", "retryAfter": 1})
+        );
+        let plain = ErrorFrame::new(None, Rejection::new(ErrorCode::BadJson, "x"));
+        assert_eq!(json!(plain), json!({"type": "error", "message": "x", "code": "BAD_JSON"}));
+        assert_eq!(json!(Epoch { epoch: "e".into() }), json!({"type": "epoch", "epoch": "e"}));
+        assert_eq!(json!(Pong { id: None }), json!({"type": "pong"}));
+    }
+}

@@ -6,7 +6,6 @@
 //! [`Presence::due`] has something to say.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::campaign::{JoinedPlayer, Player, ServerMessage};
@@ -32,7 +31,6 @@ pub struct Presence {
 struct Here {
     connections: u32,
     user: UserId,
-    name: Arc<str>,
 }
 
 /// What has to be told at the deadline.
@@ -86,7 +84,7 @@ impl Presence {
 
     /// A connection of `member` is in a room of `members_len` members.
     pub fn connect(&mut self, member: &Member, arrival: Arrival, members_len: usize, now: Timestamp) -> Change {
-        let new = || Here { connections: 0, user: member.user.clone(), name: member.name.clone() };
+        let new = || Here { connections: 0, user: member.user.clone() };
         let here = self.online.entry(member.no).or_insert_with(new);
         here.connections += 1;
         let first = here.connections == 1;
@@ -277,7 +275,7 @@ mod tests {
             joined: [2, 4].map(|no| JoinedPlayer { user_id: UserId::new(format!("u{no}")), name: format!("N{no}").into() }).into(),
             left: vec!["u1".into()],
         };
-        assert_eq!(told(&parts, 0), [changes.clone()]);
+        assert_eq!(told(&parts, 0), std::slice::from_ref(&changes));
         let [ServerMessage::PlayerPresence { players }, last] = &told(&parts, 2)[..] else { panic!("{parts:?}") };
         assert_eq!(players.iter().map(|player| player.user_id.as_str()).collect::<Vec<_>>(), ["u2", "u4"]);
         assert_eq!(last, &changes);

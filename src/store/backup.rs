@@ -11,7 +11,7 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 
 use crate::store::db::{Db, on};
-use crate::store::pool::{DatabaseUrl, open_reader};
+use crate::store::pool::{DatabaseUrl, open_writer};
 
 #[derive(Debug)]
 pub enum BackupError {
@@ -83,7 +83,8 @@ fn write(url: &DatabaseUrl, partial: &Path) -> Result<(), BackupError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut db = open_reader(url).map_err(BackupError::Connect)?;
+    // This connection only reads the database; but one with `query_only` may not write the copy either.
+    let mut db = open_writer(url).map_err(BackupError::Connect)?;
     on!(&mut db, c => sql_query("VACUUM INTO $1").bind::<Text, _>(path).execute(c))?;
     drop(db);
     check(partial)?;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod backup;
 pub mod campaign;
+pub mod campaigns;
 pub mod db;
 pub mod fault;
 pub mod journal;

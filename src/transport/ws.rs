@@ -12,7 +12,7 @@ use crate::actors::hub::Hubs;
 use crate::actors::line::{ConnectionId, Line, LineSession};
 use crate::actors::outbox::Outbox;
 use crate::actors::room::Cursor;
-use crate::auth::session::Authenticator;
+use crate::auth::state::AuthState;
 use crate::protocol::close::Close;
 use crate::protocol::ids::{CampaignId, ID_BYTES_MAX, RoomId};
 use crate::transport::socket::upgrade;
@@ -28,7 +28,7 @@ pub async fn connect(
     payload: web::Payload,
     hubs: web::Data<Hubs>,
     context: web::Data<ConnectionContext>,
-    authenticator: web::Data<Authenticator>,
+    auth: web::Data<AuthState>,
 ) -> HttpResponse {
     let (mut answer, socket) = match upgrade(&req) {
         Ok(upgraded) => upgraded,
@@ -36,14 +36,13 @@ pub async fn connect(
     };
     let hub = hubs.here();
     let line = Line::new(ConnectionId::next(), Outbox::new(socket, context.outbox_bytes_max));
-    let authenticator = authenticator.into_inner();
     let context = context.into_inner();
     let stream = HttpContext::with_factory(|ctx: &mut HttpContext<Connection>| {
         ctx.add_stream(payload);
         let address = ctx.address();
         // Also what is known at once is said from a task of its own: the answer's head goes out first.
         actix::spawn(async move {
-            let admission = admit(&req, &authenticator).await;
+            let admission = admit(&req, &auth).await;
             // The one message of its kind; a connection that is gone needs none.
             address.do_send(Admit(admission));
         });
@@ -52,11 +51,11 @@ pub async fn connect(
     answer.streaming(stream)
 }
 
-async fn admit(req: &HttpRequest, authenticator: &Authenticator) -> Result<Admission, Close> {
-    if !authenticator.allows_socket_from(req) {
+async fn admit(req: &HttpRequest, auth: &AuthState) -> Result<Admission, Close> {
+    if !auth.authenticator().allows_socket_from(req) {
         return Err(Close::ForbiddenOrigin);
     }
-    let session = match authenticator.authenticate_socket(req).await {
+    let session = match auth.authenticator().authenticate_socket(req).await {
         Ok(Some(session)) => session,
         Ok(None) => return Err(Close::Unauthorized),
         Err(error) => {
@@ -89,8 +88,7 @@ impl Query {
     }
 
     fn room(&self) -> Result<RoomId, Close> {
-        let named: Vec<(&str, &str)> =
-            ROOM_PARAMETERS.iter().flat_map(|&name| self.all(name).map(move |value| (name, value))).collect();
+        let named: Vec<(&str, &str)> = ROOM_PARAMETERS.iter().flat_map(|&name| self.all(name).map(move |value| (name, value))).collect();
         match named[..] {
             [(_, "")] => Err(Close::MissingRoom),
             // No such room can be: an id that is too long, or holds what no id holds.

@@ -1,3 +1,10 @@
 //! The tests of the whole, in one binary: whole servers over real sockets and real databases, and the contracts that both databases keep.
 
+mod architecture;
 mod auth;
+mod cli;
+mod migrations;
+mod rest;
+mod sessions;
+mod store;
+mod support;

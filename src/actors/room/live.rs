@@ -17,9 +17,9 @@ use crate::actors::journal::{Persist, Persisted};
 use crate::actors::line::ConnectionId;
 use crate::actors::memory::{CommandMemory, Recall, Remembered};
 use crate::actors::parts::{self, EncodedParts, encode, encode_one};
+use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
 use crate::actors::room::messages::Answered;
-use crate::actors::room::Room;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::frame;
@@ -30,7 +30,7 @@ use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::{Decision, Effects, Member, MemberNo, Moment, Part};
 use crate::rooms::presence::{Arrival, Presence};
 use crate::store::db::Db;
-use crate::store::journal::{self, Commit, CommandRow, EventRow, Missed};
+use crate::store::journal::{self, CommandRow, Commit, EventRow, Missed};
 
 /// Things that a room may have to say while commits are pending; beyond, commands are answered `BUSY`.
 pub const SAYINGS_MAX: usize = 4_096;
@@ -52,17 +52,35 @@ pub enum Back<A> {
 
 /// One thing that a room is going to say.
 pub enum Saying<A> {
-    Parts { seq: i64, parts: Arc<EncodedParts> },
+    Parts {
+        seq: i64,
+        parts: Arc<EncodedParts>,
+    },
     /// Unnumbered frames.
     Presence(Arc<EncodedParts>),
     /// An ack or an error for one connection.
-    Answer { connection: ConnectionId, id: Option<CommandId>, frame: Option<Bytes> },
-    Reply { answer: oneshot::Sender<Result<Answered<A>, Rejection>>, value: Result<Answered<A>, Rejection> },
+    Answer {
+        connection: ConnectionId,
+        id: Option<CommandId>,
+        frame: Option<Bytes>,
+    },
+    Reply {
+        answer: oneshot::Sender<Result<Answered<A>, Rejection>>,
+        value: Result<Answered<A>, Rejection>,
+    },
     /// Everything decided before is durable.
     Signal(oneshot::Sender<()>),
-    Direct { connection: ConnectionId, frame: Bytes },
-    Attach { connection: ConnectionId, member: MemberNo, leads: bool, frames: Bytes, hold: bool },
-    Detach { connection: ConnectionId, close: Close },
+    Attach {
+        connection: ConnectionId,
+        member: MemberNo,
+        leads: bool,
+        frames: Bytes,
+        hold: bool,
+    },
+    Detach {
+        connection: ConnectionId,
+        close: Close,
+    },
 }
 
 struct Waiting<A> {
@@ -170,7 +188,8 @@ impl<L: StoredRoom> Live<L> {
         room: &Room<L>,
         ctx: &mut Context<Room<L>>,
     ) {
-        let (room_id, user, key, since) = (room.id.clone(), member.user.clone(), id.clone(), clock::now().minus(crate::protocol::limits::COMMAND_MEMORY));
+        let (room_id, user, key, since) =
+            (room.id.clone(), member.user.clone(), id.clone(), clock::now().minus(crate::protocol::limits::COMMAND_MEMORY));
         let database = room.context.database.clone();
         let generation = room.generation;
         let found = async move { database.read(move |db| journal::command(db, &room_id, &user, &key)).await };
@@ -236,7 +255,12 @@ impl<L: StoredRoom> Live<L> {
         }
         self.acknowledge(back, id, answer);
         if closed {
-            room.seats.keys().copied().collect::<Vec<_>>().into_iter().for_each(|connection| self.say(Saying::Detach { connection, close: Close::Removed }));
+            room.seats
+                .keys()
+                .copied()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|connection| self.say(Saying::Detach { connection, close: Close::Removed }));
         }
     }
 
@@ -248,7 +272,13 @@ impl<L: StoredRoom> Live<L> {
         CommandRow { user, id, hash, answer: bytes }
     }
 
-    fn commit_event(&mut self, effects: Effects<L::Message, L::Row>, user: Option<UserId>, command: Option<CommandRow>, room: &mut Room<L>) {
+    fn commit_event(
+        &mut self,
+        effects: Effects<L::Message, L::Row>,
+        user: Option<UserId>,
+        command: Option<CommandRow>,
+        room: &mut Room<L>,
+    ) {
         self.head += 1;
         let encoding = encode(&effects.parts, Some(self.head));
         let event = EventRow { user, parts: encoding.stored };
@@ -493,11 +523,6 @@ impl<L: StoredRoom> Live<L> {
                     tell(&seat.hub, Item::To { connection, frame });
                 }
             }
-            Saying::Direct { connection, frame } => {
-                if let Some(seat) = room.seats.get(&connection) {
-                    tell(&seat.hub, Item::To { connection, frame });
-                }
-            }
             // Who asked may have gone meanwhile.
             Saying::Reply { answer, value } => drop(answer.send(value)),
             Saying::Signal(signal) => drop(signal.send(())),
@@ -523,7 +548,14 @@ impl<L: StoredRoom> Live<L> {
 }
 
 /// The frames that a member missed after `cursor`, up to `until`; `None` when they cannot be proven to be all, are too many, or show what is hidden by now.
-fn read_missed<L: StoredRoom>(db: &mut Db, room: &RoomId, cursor: Cursor, until: i64, member: MemberNo, leads: bool) -> diesel::QueryResult<Option<Bytes>> {
+fn read_missed<L: StoredRoom>(
+    db: &mut Db,
+    room: &RoomId,
+    cursor: Cursor,
+    until: i64,
+    member: MemberNo,
+    leads: bool,
+) -> diesel::QueryResult<Option<Bytes>> {
     if !journal::cursor_holds(db, room, cursor.seq, cursor.epoch)? {
         return Ok(None);
     }

@@ -168,7 +168,9 @@ impl<L: StoredRoom> Room<L> {
             }
             Some(_) => {}
             // More was committed than can be replayed: they come back with their cursors.
-            None => self.seats.keys().copied().collect::<Vec<_>>().into_iter().for_each(|connection| self.detach(connection, Close::Restarting)),
+            None => {
+                self.seats.keys().copied().collect::<Vec<_>>().into_iter().for_each(|connection| self.detach(connection, Close::Restarting))
+            }
         }
         self.with_live(ctx, |live, room, ctx| {
             let seated: Vec<ConnectionId> = room.seats.keys().copied().collect();
@@ -222,7 +224,7 @@ impl<L: StoredRoom> Room<L> {
             match saying {
                 Saying::Answer { connection, id, .. } => self.reject(connection, id, rejection),
                 Saying::Reply { answer, .. } => drop(answer.send(Err(rejection.clone()))),
-                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Direct { .. } | Saying::Attach { .. } | Saying::Detach { .. } => {}
+                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Attach { .. } | Saying::Detach { .. } => {}
             }
         }
         self.seats.values_mut().for_each(|seat| seat.in_flight = 0);
@@ -279,7 +281,9 @@ impl<L: StoredRoom> Room<L> {
             Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) || overloaded => {
                 let _ = ask.answer.send(Err(Rejection::busy()));
             }
-            Phase::Live(_) => self.with_live(ctx, |live, room, ctx| live.command(Back::Rest(ask.answer), ask.by, None, ask.command, room, ctx)),
+            Phase::Live(_) => {
+                self.with_live(ctx, |live, room, ctx| live.command(Back::Rest(ask.answer), ask.by, None, ask.command, room, ctx))
+            }
         }
         Ok(())
     }

@@ -168,7 +168,11 @@ impl<'de> Visitor<'de> for Scan<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Given, A::Error> {
-        while list.next_element_seed(Scan { head: &mut *self.head, place: self.place })?.is_some() {}
+        let place = match self.place {
+            Place::Top => Place::In("frame"),
+            within => within,
+        };
+        while list.next_element_seed(Scan { head: &mut *self.head, place })?.is_some() {}
         Ok(Given::Other)
     }
 
@@ -194,5 +198,100 @@ impl<'de> Visitor<'de> for Scan<'_> {
             }
         }
         Ok(Given::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        text: String,
+        id: Option<String>,
+        command: Option<Value>,
+        code: Option<String>,
+        message: Option<String>,
+    }
+
+    #[test]
+    fn every_golden_frame_is_read_or_refused_as_written() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/golden/campaign-commands.json")).expect("golden file");
+        for Case { text, id, command, code, message } in cases {
+            let (got_id, got) = match decode(&text) {
+                Ok(Decoded { id, body: Body::Ping }) => (id, (Some(json!("ping")), None, None)),
+                Ok(Decoded { id, body: Body::Command(command) }) => (id, (Some(json!(command)), None, None)),
+                Err(Refused { id, rejection }) => (id, (None, Some(rejection.code.as_str().to_owned()), Some(rejection.message))),
+            };
+            let got = (got.0, got.1, got.2.filter(|_| message.is_some()));
+            assert_eq!(got, (command, code, message), "{text}");
+            assert_eq!(got_id.map(|id| id.as_str().to_owned()), id, "{text}");
+        }
+    }
+
+    fn reveal(keys: usize) -> String {
+        let keys: Vec<String> = (0..keys).map(|n| format!("{},{}", n % 5_000, n / 5_000)).collect();
+        json!({"type": "hex:reveal", "hexKeys": keys, "targets": "all"}).to_string()
+    }
+
+    fn token(label: &str, icon: &str) -> String {
+        json!({"type": "token:create", "hexKey": "0,0", "label": label, "icon": icon, "color": "#000000", "tokenType": "pc"}).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,80}") {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn a_golden_frame_with_a_wound_is_read_or_refused_without_a_panic(case in 0..60usize, at in 0..120usize, with in any::<char>()) {
+            let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/golden/campaign-commands.json")).expect("golden file");
+            let mut chars: Vec<char> = cases[case % cases.len()].text.chars().collect();
+            if let Some(place) = chars.get_mut(at) {
+                *place = with;
+            }
+            let _ = decode(&chars.into_iter().collect::<String>());
+        }
+    }
+
+    #[test]
+    fn lists_and_texts_have_their_bounds_in_entries_and_characters() {
+        assert!(decode(&reveal(2_000)).is_ok());
+        assert_eq!(decode(&reveal(2_001)).map_err(|refused| refused.rejection.message), Err("hexKeys: must have 1–2000 entries".into()));
+        assert!(decode(&token(&"é".repeat(64), &"🐉".repeat(16))).is_ok());
+        assert!(decode(&token(&"é".repeat(65), "i")).is_err());
+        assert!(decode(&token("l", &"🐉".repeat(17))).is_err());
+        let id = |n: usize| json!({"type": "ping", "id": "é".repeat(n)}).to_string();
+        assert!(decode(&id(64)).is_ok());
+        assert!(decode(&id(65)).is_err());
+    }
+
+    #[test]
+    fn a_hostile_frame_costs_no_more_than_its_length() {
+        let deep = format!("{{\"type\":\"ping\",\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(decode(&deep).map_err(|refused| refused.rejection.code), Err(ErrorCode::BadJson));
+        let keys: Vec<String> = (0..20_000).map(|n| format!("\"k{n}\":0")).collect();
+        let wide = format!("{{\"type\":\"ping\",{}}}", keys.join(","));
+        let long = format!("{{\"type\":\"{}\"}}", "x".repeat(200_000));
+        let start = Instant::now();
+        assert!(decode(&wide).is_err());
+        let refused = decode(&long).expect_err("no command");
+        assert!(refused.rejection.message.chars().count() <= MESSAGE_CHARS_MAX);
+        assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn every_command_has_a_schema_under_its_name() {
+        let schemas = crate::protocol::campaign::command_schemas(&mut schemars::SchemaGenerator::default());
+        assert_eq!(schemas.len(), 15);
+        assert!(schemas.iter().all(|(name, _)| read(name, "{}").is_some()));
     }
 }

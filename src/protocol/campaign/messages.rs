@@ -137,3 +137,39 @@ pub struct MapHex {
     pub terrain: Terrain,
     pub terrain_variant: u8,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_is_read_back_as_it_was_written() {
+        let frames = json!([
+            {"type": "session:state", "status": "active", "broadcastMode": "staged",
+                "connectedPlayers": [{"userId": "u", "name": "U", "online": true}], "revealedHexes": ["0,0", "1,0", "2,0"],
+                "visibility": {"0,0": "all", "1,0": {"except": ["u"]}, "2,0": ["u"]},
+                "sessionId": "s", "startedAt": "2026-01-28T01:02:03.456Z"},
+            {"type": "hex:revealed", "hexKeys": ["0,0"], "terrain": [{"key": "0,0", "terrain": "forest", "terrainVariant": 2}],
+                "targets": {"playerIds": ["u"]}},
+            {"type": "hex:hidden", "hexKeys": ["0,0"], "targets": "all"},
+            {"type": "map:replaced", "gridWidth": 3, "gridHeight": 4},
+            {"type": "player:changes", "joined": [{"userId": "u", "name": "U"}], "left": ["v"]},
+            {"type": "staged:changes", "changes": [{"id": "c", "description": "Reveal 1 hex to all", "type": "hex:reveal",
+                "data": {"hexKeys": ["0,0"], "targets": "all"}}]},
+            {"type": "token:updated", "tokenId": "t", "updates": {"ownerId": null}},
+            {"type": "dm:preparing", "preparing": true},
+        ]);
+        for frame in frames.as_array().expect("a list") {
+            let read: ServerMessage = serde_json::from_value(frame.clone()).expect("a frame");
+            assert_eq!(json!(read), *frame);
+        }
+    }
+
+    #[test]
+    fn the_frames_have_a_schema() {
+        let schema = json!(schemars::schema_for!(ServerMessage));
+        assert_eq!(schema["oneOf"].as_array().map(Vec::len), Some(17));
+    }
+}

@@ -211,7 +211,7 @@ fn a_close_reason_that_is_too_long_is_cut_between_characters() {
 
 #[test]
 fn every_close_of_the_server_is_one_that_a_client_may_get() {
-    for reason in [Close::Normal, Close::Restarting, Close::Internal, Close::MessageTooBig, Close::TooSlow, Close::Removed] {
+    for reason in [Close::Normal, Close::Restarting, Close::TryAgainLater, Close::MessageTooBig, Close::TooSlow, Close::Removed] {
         let expected = Inbound::Close(Some((reason.code(), reason.reason().into())));
         assert_eq!(read(&mut Decoder::for_client(LIMITS), [close(reason).to_vec()]), (vec![expected], None));
     }

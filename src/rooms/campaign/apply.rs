@@ -8,7 +8,7 @@ use crate::rooms::campaign::Campaign;
 use crate::rooms::campaign::board::{Before, Look};
 use crate::rooms::campaign::command::BroadcastMode;
 use crate::rooms::campaign::event::{Event, Session, Step};
-use crate::rooms::campaign::log::Page;
+use crate::rooms::campaign::log::{Change, Page};
 use crate::rooms::campaign::rows::{LogType, Row, StagedChange, StoredMember};
 use crate::rooms::campaign::session;
 use crate::rooms::campaign::{gate, rows};
@@ -109,7 +109,8 @@ impl Campaign {
         let parts = gate::parts(&before, &self.board, &findings, steps, after_steps);
         let mut rows = self.board_rows(&before, steps);
         if let Some(page) = self.page(at) {
-            rows.extend(page.steps(steps, &self.board, &self.roster, &findings).into_iter().map(Row::Log));
+            let change = Change { steps, before: &before, board: &self.board, roster: &self.roster, findings: &findings };
+            rows.extend(page.steps(&change).into_iter().map(Row::Log));
         }
         outcome(parts, rows)
     }

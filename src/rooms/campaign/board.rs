@@ -92,6 +92,11 @@ impl Board {
         self.fog.iter().map(|(key, seen)| (*key, seen)).collect()
     }
 
+    /// All fog, in no order.
+    pub fn fog_entries(&self) -> impl Iterator<Item = (HexKey, &Visibility)> {
+        self.fog.iter().map(|(key, seen)| (*key, seen))
+    }
+
     /// In the order of their ids.
     pub fn tokens(&self) -> impl Iterator<Item = &Token> {
         self.tokens.values()

@@ -20,9 +20,10 @@ pub struct Draft {
     ground: HashMap<HexKey, Ground>,
     ground_added: usize,
     fog: HashMap<HexKey, Option<Visibility>>,
-    fog_len: Option<usize>,
+    /// More (or fewer) hexes with fog than the published board has.
+    fog_added: isize,
     tokens: HashMap<TokenId, Option<Token>>,
-    tokens_len: Option<usize>,
+    tokens_added: isize,
 }
 
 /// A draft over the board that it was made for.
@@ -46,15 +47,13 @@ impl Draft {
             self.ground.insert(*key, ground.clone());
         }
         for (key, seen) in &delta.fog {
-            let look = Layered { board, draft: self };
-            let (had, len) = (look.fog(*key).is_some(), look.fog_len());
-            self.fog_len = Some(len + usize::from(seen.is_some()) - usize::from(had));
+            let had = Layered { board, draft: self }.fog(*key).is_some();
+            self.fog_added += isize::from(seen.is_some()) - isize::from(had);
             self.fog.insert(*key, seen.clone());
         }
         if let Some((id, token)) = &delta.token {
-            let look = Layered { board, draft: self };
-            let (had, len) = (look.token(id).is_some(), look.tokens_len());
-            self.tokens_len = Some(len + usize::from(token.is_some()) - usize::from(had));
+            let had = Layered { board, draft: self }.token(id).is_some();
+            self.tokens_added += isize::from(token.is_some()) - isize::from(had);
             self.tokens.insert(id.clone(), token.clone());
         }
     }
@@ -87,10 +86,10 @@ impl Look for Layered<'_> {
     }
 
     fn fog_len(&self) -> usize {
-        self.draft.fog_len.unwrap_or_else(|| self.board.fog_len())
+        self.board.fog_len().saturating_add_signed(self.draft.fog_added)
     }
 
     fn tokens_len(&self) -> usize {
-        self.draft.tokens_len.unwrap_or_else(|| self.board.tokens_len())
+        self.board.tokens_len().saturating_add_signed(self.draft.tokens_added)
     }
 }

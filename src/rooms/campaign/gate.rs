@@ -8,7 +8,7 @@
 //! told the same ([`classes`]). The cost is about linear in the touched things and in the members divided by 64; the size of the map does
 //! not enter.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -291,8 +291,9 @@ pub fn tokens_for(board: &Board, viewer: &Member) -> Vec<Token> {
 
 /// The hexes that a player sees, in the order of their keys.
 pub fn revealed_to(board: &Board, player: MemberNo) -> Vec<HexKey> {
-    let fogs: BTreeMap<HexKey, &Visibility> = board.fogs();
-    fogs.into_iter().filter(|(_, seen)| seen.shows(player)).map(|(key, _)| key).collect()
+    let mut keys: Vec<HexKey> = board.fog_entries().filter(|(_, seen)| seen.shows(player)).map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys
 }
 
 /// What `GET …/map` tells somebody, but for `seq` and `epoch`.

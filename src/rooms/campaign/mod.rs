@@ -37,6 +37,8 @@ mod roster;
 pub mod rows;
 mod session;
 mod staged;
+#[cfg(test)]
+mod tests;
 pub mod token;
 mod view;
 

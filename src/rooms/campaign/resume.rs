@@ -62,3 +62,37 @@ pub fn shows_what_was_hidden_since(missed: &[&str]) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shows_what_was_hidden_since as shows;
+
+    const REVEALED: &str = r#"{"type":"hex:revealed","hexKeys":["0,0","1,1"],"terrain":[{"key":"0,0","terrain":"forest"}],"seq":5}"#;
+    const HIDDEN: &str = r#"{"type":"hex:hidden","hexKeys":["9,9","1,1"],"seq":6}"#;
+    const CREATED: &str = r##"{"type":"token:created","token":{"id":"t","hexKey":"3,3","ownerId":null,"label":"l","icon":"i","color":"#000000","tokenType":"pc","visible":true},"seq":5}"##;
+    const MOVED: &str = r#"{"type":"token:moved","tokenId":"t","fromHexKey":"3,3","toHexKey":"4,4","movedBy":"u","seq":6}"#;
+    const DELETED: &str = r#"{"type":"token:deleted","tokenId":"t","seq":7}"#;
+    const UPDATED: &str = r#"{"type":"hex:updated","changes":[{"key":"9,9","terrain":"forest"}],"seq":4}"#;
+    const STAGED: &str =
+        r#"{"type":"staged:changes","changes":[{"id":"9,9","description":"","type":"hex:reveal","data":{"hexKeys":["9,9"]}}],"seq":4}"#;
+
+    #[test]
+    fn a_hex_or_token_that_is_named_and_hidden_after_is_shown_too_much() {
+        assert!(shows(&[REVEALED, HIDDEN]));
+        assert!(shows(&[UPDATED, HIDDEN]));
+        assert!(shows(&[CREATED, DELETED]));
+        assert!(shows(&[MOVED, DELETED]));
+        assert!(shows(&[MOVED, r#"{"type":"hex:hidden","hexKeys":["3,3"],"seq":9}"#]));
+        assert!(shows(&["no JSON"]));
+    }
+
+    #[test]
+    fn what_is_hidden_before_it_is_named_or_never_named_is_no_matter() {
+        assert!(!shows(&[]));
+        assert!(!shows(&[HIDDEN, REVEALED]));
+        assert!(!shows(&[DELETED, CREATED, REVEALED, STAGED, MOVED]));
+        assert!(!shows(&[STAGED, HIDDEN]));
+        assert!(!shows(&[REVEALED, DELETED]));
+        assert!(!shows(&[r#"{"type":"session:statusChanged","status":"active","seq":1}"#, HIDDEN]));
+    }
+}

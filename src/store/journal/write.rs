@@ -103,14 +103,20 @@ pub fn write_batch(db: &mut Db, node: &str, commits: &[Commit]) -> Vec<Outcome> 
 }
 
 /// What became of one transaction.
+#[derive(Clone)]
 enum Attempt {
     Done,
     Fenced,
     Failed(String),
-    /// The database refuses all writing for the moment; whatever else is tried now fails too, only later.
+    /// It waited for a lock in vain.
+    Locked(String),
+    /// It could not even begin: whatever else is tried now would wait as long and fail too.
     Blocked(String),
     Unknown,
 }
+
+/// Rooms of one batch that may wait for a lock in vain, a second each, before the others are given up: then it is no single room that is locked.
+const LOCKED_ROOMS_MAX: usize = 3;
 
 struct Batch<'a> {
     db: &'a mut Db,
@@ -124,34 +130,44 @@ impl Batch<'_> {
     /// `rooms` are indices of commits, of each room in their order.
     fn write(&mut self, rooms: &[Vec<usize>]) {
         let all: Vec<&[usize]> = rooms.iter().map(Vec::as_slice).collect();
-        match (self.attempt(&all), rooms) {
-            (Attempt::Done, _) => rooms.iter().for_each(|room| self.settle(room, &Outcome::Done)),
-            (Attempt::Unknown, _) => {}
-            (Attempt::Blocked(why), _) => rooms.iter().for_each(|room| self.settle(room, &Outcome::Failed(why.clone()))),
-            (refused, [room]) => self.after_refusal(room, refused),
-            (Attempt::Fenced | Attempt::Failed(_), _) => {
-                for room in rooms {
-                    let attempt = self.attempt(&[room]);
-                    let unknown = matches!(attempt, Attempt::Unknown);
-                    self.after_refusal(room, attempt);
-                    // The connection is in doubt: whatever has not been tried is left Unknown.
-                    if unknown || self.db.is_broken() {
-                        return;
-                    }
-                }
+        match self.attempt(&all) {
+            attempt @ (Attempt::Fenced | Attempt::Failed(_) | Attempt::Locked(_)) => match rooms {
+                [room] => self.after(room, attempt),
+                _ => self.room_by_room(rooms),
+            },
+            attempt => rooms.iter().for_each(|room| self.after(room, attempt.clone())),
+        }
+    }
+
+    fn room_by_room(&mut self, rooms: &[Vec<usize>]) {
+        let mut locked = 0;
+        for (tried, room) in rooms.iter().enumerate() {
+            let attempt = self.attempt(&[room]);
+            locked += usize::from(matches!(attempt, Attempt::Locked(_)));
+            let give_up = match &attempt {
+                Attempt::Blocked(_) => Some(attempt.clone()),
+                Attempt::Locked(why) if locked == LOCKED_ROOMS_MAX => Some(Attempt::Blocked(why.clone())),
+                Attempt::Unknown => Some(Attempt::Unknown),
+                _ => None,
+            };
+            self.after(room, attempt);
+            // What is tried on a connection in doubt tells nothing.
+            let give_up = give_up.or_else(|| self.db.is_broken().then_some(Attempt::Unknown));
+            if let Some(attempt) = give_up {
+                rooms[tried + 1..].iter().for_each(|room| self.after(room, attempt.clone()));
+                return;
             }
         }
     }
 
     /// What a room's attempt as a whole gave. If a statement failed, its commits are tried one by one, up to the first that is not done.
-    fn after_refusal(&mut self, room: &[usize], attempt: Attempt) {
+    fn after(&mut self, room: &[usize], attempt: Attempt) {
         match attempt {
             Attempt::Done => self.settle(room, &Outcome::Done),
             Attempt::Fenced => self.settle(room, &Outcome::Fenced),
-            Attempt::Blocked(why) => self.settle(room, &Outcome::Failed(why)),
+            Attempt::Failed(_) if room.len() > 1 => self.one_by_one(room),
+            Attempt::Failed(why) | Attempt::Locked(why) | Attempt::Blocked(why) => self.settle(room, &Outcome::Failed(why)),
             Attempt::Unknown => {}
-            Attempt::Failed(why) if room.len() == 1 => self.settle(room, &Outcome::Failed(why)),
-            Attempt::Failed(_) => self.one_by_one(room),
         }
     }
 
@@ -165,7 +181,7 @@ impl Batch<'_> {
                 }
                 Attempt::Unknown => return,
                 Attempt::Fenced => (Outcome::Fenced, Outcome::Fenced),
-                Attempt::Failed(why) | Attempt::Blocked(why) => {
+                Attempt::Failed(why) | Attempt::Locked(why) | Attempt::Blocked(why) => {
                     (Outcome::Failed(why), Outcome::Failed("an earlier commit of the room failed".to_owned()))
                 }
             };
@@ -200,6 +216,7 @@ impl Batch<'_> {
             Err(Refusal::Database(error)) => match (Fault::of(&error), reached) {
                 (Fault::Lost, _) => Attempt::Unknown,
                 (Fault::Busy, Reached::Nothing) => Attempt::Blocked(error.to_string()),
+                (Fault::Busy, Reached::Transaction) => Attempt::Locked(error.to_string()),
                 // A COMMIT that found no room on the disk wrote no commit record.
                 (Fault::Full, _) | (_, Reached::Nothing | Reached::Transaction) => Attempt::Failed(error.to_string()),
                 (_, Reached::Commit) => Attempt::Unknown,

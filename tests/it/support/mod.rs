@@ -1,0 +1,8 @@
+//! What the tests are made with: databases, servers, clients.
+
+pub mod campaign;
+pub mod fold;
+pub mod http;
+pub mod postgres;
+pub mod server;
+pub mod ws;
