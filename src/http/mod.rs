@@ -1,1 +1,60 @@
 //! REST, one file per resource.
+//!
+//! Reads go to the database; whatever changes a campaign is a command to its room. Every failure, also of a path that nobody serves, is
+//! `{"error":"text","code":"CODE"}`. A handler asks in this order: who is it (401), may he or she know of the thing (404), do this to it (403), is
+//! the request well formed (400, 413), and lets the room judge the rest.
+//!
+//! Sessions, the cross-site rule and CORS are not here: they are `auth`'s.
+
+pub mod access;
+pub mod api;
+pub mod asyncapi;
+pub mod body;
+pub mod campaigns;
+pub mod health;
+pub mod invitations;
+pub mod invite_links;
+pub mod map;
+pub mod members;
+pub mod metrics;
+pub mod openapi;
+pub mod query;
+pub mod refusal;
+pub mod routes;
+pub mod sessions;
+
+pub use api::{Api, CampaignRooms};
+pub use health::Readiness;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use crate::http::refusal::Refusal;
+use crate::http::routes::Routes;
+
+/// Mounts REST and `/metrics`. The application holds a `web::Data<Api>`; what else lives under `/api` (`/api/auth`) is mounted before.
+pub fn configure(config: &mut ServiceConfig) {
+    all_routes().mount(config);
+    metrics::configure_for_loopback(config);
+    config.service(web::scope("/api").default_service(web::to(no_such_call)));
+}
+
+/// Every call of REST: what is served and what `/api/openapi.json` describes are one list.
+pub fn all_routes() -> Routes {
+    let mut routes = Routes::default();
+    health::routes(&mut routes);
+    campaigns::routes(&mut routes);
+    members::routes(&mut routes);
+    invitations::routes(&mut routes);
+    invite_links::routes(&mut routes);
+    map::routes(&mut routes);
+    sessions::routes(&mut routes);
+    openapi::routes(&mut routes);
+    asyncapi::routes(&mut routes);
+    routes
+}
+
+/// The answer to a path or a method that there is not.
+pub async fn no_such_call(_: HttpRequest) -> HttpResponse {
+    Refusal::not_found("call").error_response()
+}

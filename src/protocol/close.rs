@@ -24,8 +24,8 @@ pub enum Close {
     TooSlow,
     TooManyMessages,
     TooManyConnections,
-    /// Something of the server's own failed before the client was let in.
-    Internal,
+    /// The client could not be let in because something that the server needs is away.
+    TryAgainLater,
 }
 
 impl Close {
@@ -37,7 +37,7 @@ impl Close {
             Close::TextOnly => 1003,
             Close::InvalidUtf8 => 1007,
             Close::MessageTooBig => 1009,
-            Close::Internal => 1011,
+            Close::TryAgainLater => 1013,
             Close::Unauthorized | Close::SessionEnded => 4001,
             Close::MissingRoom => 4002,
             Close::ForbiddenOrigin | Close::NotAMember | Close::Removed => 4003,
@@ -54,7 +54,7 @@ impl Close {
             Close::TextOnly => "Text frames only",
             Close::InvalidUtf8 => "Invalid UTF-8",
             Close::MessageTooBig => "Message too big",
-            Close::Internal => "Internal error",
+            Close::TryAgainLater => "Try again later",
             Close::Unauthorized => "Unauthorized",
             Close::SessionEnded => "Session ended",
             Close::MissingRoom => "Missing campaignId",

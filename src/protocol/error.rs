@@ -86,6 +86,10 @@ impl Rejection {
         Self::new(ErrorCode::StorageUnavailable, "The database cannot be reached; the same id sent again tells whether it was done")
     }
 
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
     pub fn busy() -> Self {
         Self::new(ErrorCode::Busy, "The server is busy").retry_in(1)
     }

@@ -10,4 +10,5 @@ pub mod frame;
 pub mod hex;
 pub mod ids;
 pub mod limits;
+pub mod session;
 pub mod time;

@@ -144,6 +144,9 @@ pub trait RoomLogic: Sized + Send + Unpin + 'static {
     /// All members, for presence: in order of joining.
     fn members(&self) -> Vec<Member>;
 
+    /// How many members there are.
+    fn members_len(&self) -> usize;
+
     /// What a newcomer is sent after `connected`. `online` says who is connected.
     fn view(&self, viewer: &Member, online: &dyn Fn(MemberNo) -> bool) -> Vec<Self::Message>;
 

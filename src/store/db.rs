@@ -3,6 +3,8 @@
 //! [`on!`] compiles one query text for both native connections, so everything that diesel offers for both is at hand. Where SQL truly differs it
 //! takes two arms.
 
+use std::num::NonZeroU32;
+
 use diesel::connection::{AnsiTransactionManager as Ansi, TransactionManager};
 use diesel::result::Error;
 use diesel::{PgConnection, QueryResult, SqliteConnection};
@@ -37,13 +39,25 @@ impl Db {
         self.finish(work)
     }
 
-    /// Runs `work` in a transaction that sees one state of the database from its first read to its last.
+    /// Runs `work` in a transaction that sees one state of the database from its first read to its last. Within another transaction it sees
+    /// what that one sees.
     pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Db) -> Result<T, E>) -> Result<T, E> {
+        if self.transaction_depth()?.is_some() {
+            return work(self);
+        }
         match self {
             Db::Pg(c) => Ansi::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?,
             Db::Sqlite(c) => Ansi::begin_transaction_sql(c, "BEGIN DEFERRED")?,
         }
         self.finish(work)
+    }
+
+    fn transaction_depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
+        on!(self, c => Ansi::transaction_manager_status_mut(c).transaction_depth())
+    }
+
+    fn is_outside_transaction(&mut self) -> bool {
+        matches!(self.transaction_depth(), Ok(None))
     }
 
     fn begin_write(&mut self) -> QueryResult<()> {
@@ -64,6 +78,8 @@ impl Db {
             }
             Err(error) => match on!(self, c => Ansi::rollback_transaction(c)) {
                 Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+                // SQLite itself ends a transaction on some errors, a full disk among them, and then has none to roll back.
+                Err(_) if self.is_outside_transaction() => Err(error),
                 Err(rollback) => Err(rollback.into()),
             },
         }

@@ -1,5 +1,14 @@
 //! The database: schema, rows and queries, as plain functions over `&mut Db`.
 
+pub mod accounts;
+pub mod backup;
+pub mod campaign;
+pub mod campaigns;
 pub mod db;
+pub mod fault;
+pub mod journal;
+pub mod migrate;
+pub mod pool;
+pub mod prepared;
 pub mod schema;
 pub mod types;

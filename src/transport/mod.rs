@@ -1,1 +1,5 @@
-//! The sockets: `/ws`.
+//! The sockets: `/ws`, and the echo that conformance tests talk to.
+
+pub mod echo;
+pub mod socket;
+pub mod ws;

@@ -15,7 +15,6 @@ CREATE TABLE room_event (
   created_at text NOT NULL,
   PRIMARY KEY (room_id, seq)
 );
-CREATE INDEX room_event_created_at_idx ON room_event (created_at);
 
 CREATE TABLE room_command (
   room_id text NOT NULL,

@@ -1,6 +1,12 @@
 //! What can be asked of a campaign, over a socket or through REST.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::hex::{HexKey, Terrain};
@@ -142,6 +148,36 @@ pub enum Command {
     DeleteCampaign {},
 }
 
+impl Command {
+    /// The command's name for people and for the wire: what a refusal names.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::StartSession {} => "session:start",
+            Command::PauseSession {} => "session:pause",
+            Command::ResumeSession {} => "session:resume",
+            Command::EndSession {} => "session:end",
+            Command::SetMode { .. } => "broadcast:mode",
+            Command::Publish {} => "broadcast:publish",
+            Command::Undo { .. } => "staged:undo",
+            Command::Reveal { .. } => "hex:reveal",
+            Command::Hide { .. } => "hex:hide",
+            Command::UpdateTerrain { .. } => "hex:update",
+            Command::CreateToken { .. } => "token:create",
+            Command::UpdateToken { .. } => "token:update",
+            Command::DeleteToken { .. } => "token:delete",
+            Command::MoveToken { .. } => "token:move",
+            Command::ReplaceMap { .. } => "map:replace",
+            Command::Invite { .. } => "invitation:create",
+            Command::CreateInviteLink { .. } => "inviteLink:create",
+            Command::AcceptInvitation { .. } => "invitation:accept",
+            Command::DeclineInvitation { .. } => "invitation:decline",
+            Command::AcceptInviteLink { .. } => "inviteLink:accept",
+            Command::RemoveMember { .. } => "member:remove",
+            Command::DeleteCampaign {} => "campaign:delete",
+        }
+    }
+}
+
 impl Serialize for Targets {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -158,27 +194,56 @@ impl Serialize for Targets {
 
 impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Wire {
-            All(All),
-            Players(Players),
+        struct Wire;
+
+        impl<'de> Visitor<'de> for Wire {
+            type Value = Targets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\" or {\"playerIds\": […]}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Targets, E> {
+                if text == "all" { Ok(Targets::All) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Targets, A::Error> {
+                #[derive(Deserialize)]
+                #[serde(rename_all = "camelCase", deny_unknown_fields)]
+                struct Players {
+                    player_ids: Vec<UserId>,
+                }
+                let Players { mut player_ids } = Players::deserialize(MapAccessDeserializer::new(map))?;
+                let mut known = HashSet::new();
+                player_ids.retain(|player| known.insert(player.clone()));
+                if player_ids.is_empty() {
+                    Err(A::Error::custom("playerIds must name 1 or more"))
+                } else {
+                    Ok(Targets::Players(player_ids))
+                }
+            }
         }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum All {
-            All,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Players {
-            player_ids: Vec<UserId>,
-        }
-        match Wire::deserialize(deserializer) {
-            Ok(Wire::All(All::All)) => Ok(Targets::All),
-            Ok(Wire::Players(Players { player_ids })) => Ok(Targets::Players(player_ids)),
-            Err(_) => Err(serde::de::Error::custom("is neither \"all\" nor {\"playerIds\": […]}")),
-        }
+
+        deserializer.deserialize_any(Wire)
+    }
+}
+
+impl JsonSchema for Targets {
+    fn schema_name() -> Cow<'static, str> {
+        "Targets".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let user = generator.subschema_for::<UserId>();
+        json_schema!({"oneOf": [
+            {"const": "all"},
+            {
+                "type": "object",
+                "properties": {"playerIds": {"type": "array", "items": user, "minItems": 1}},
+                "required": ["playerIds"],
+                "additionalProperties": false
+            }
+        ]})
     }
 }
 

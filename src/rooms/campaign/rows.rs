@@ -82,7 +82,7 @@ pub struct StoredBoard {
 }
 
 /// All that a campaign's room is loaded from, read in one transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCampaign {
     pub id: CampaignId,
     pub owner: UserId,

@@ -1,0 +1,249 @@
+//! Connection: one actor per WebSocket.
+//!
+//! It decodes, limits and forwards; it owns who the user is. It knows no rule of any room, and it writes nothing through its own context: everything that
+//! a connection says goes through its outbox, so that no frame lands inside a partly written one.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::dev::SendError;
+use actix::{Actor, ActorContext, AsyncContext, Handler, Message, StreamHandler};
+use actix_web::error::PayloadError;
+use actix_web_actors::HttpContext;
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::actors::bucket::Bucket;
+use crate::actors::counts::Counts;
+use crate::actors::hub::{self, HubRef};
+use crate::actors::inlet::{Inlet, Said};
+use crate::actors::line::{Line, LineSession};
+use crate::actors::lobby::{CampaignRoom, Rooms};
+use crate::actors::parts::encode_one;
+use crate::actors::registry::Registry;
+use crate::actors::room::{Cursor, Join, Leave, Order, RoomContext};
+use crate::protocol::campaign::{Body, Decoded, decode};
+use crate::protocol::close::Close;
+use crate::protocol::error::{ErrorCode, Rejection};
+use crate::protocol::frame::Limits;
+use crate::protocol::ids::{RoomId, UserId};
+use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
+use crate::protocol::session::Pong;
+
+/// What all connections of the process share.
+pub struct ConnectionContext {
+    pub rooms: Rooms,
+    pub room_context: Arc<RoomContext>,
+    pub registry: Registry,
+    pub counts: Arc<Counts>,
+    /// Limits on what a connection may send; off for load tests.
+    pub rate_limits: bool,
+    pub message_bytes_max: usize,
+    pub outbox_bytes_max: usize,
+}
+
+/// Who wants in, and where.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    pub user: UserId,
+    pub session: LineSession,
+    pub room: RoomId,
+    pub since: Option<Cursor>,
+}
+
+/// The connection is let in, or it is told why not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Admit(pub Result<Admission, Close>);
+
+/// The room has been told of the connection.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Joined(Result<CampaignRoom, Rejection>);
+
+enum Stage {
+    /// Not let in yet. What came meanwhile is handled afterwards.
+    Waiting {
+        early: Vec<ByteString>,
+        bytes: usize,
+    },
+    Open(CampaignRoom),
+}
+
+pub struct Connection {
+    line: Rc<Line>,
+    hub: HubRef,
+    inlet: Inlet,
+    stage: Stage,
+    admission: Option<Admission>,
+    bucket: Bucket,
+    strikes: u32,
+    context: Arc<ConnectionContext>,
+}
+
+impl Connection {
+    pub fn new(line: Rc<Line>, hub: HubRef, context: Arc<ConnectionContext>) -> Self {
+        let limits = Limits { message_bytes_max: context.message_bytes_max, fragments_max: FRAGMENTS_MAX as u32 };
+        Self {
+            line,
+            hub,
+            inlet: Inlet::new(limits),
+            stage: Stage::Waiting { early: Vec::new(), bytes: 0 },
+            admission: None,
+            bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
+            strikes: 0,
+            context,
+        }
+    }
+
+    fn hear(&mut self, said: Said) {
+        let text = match said {
+            Said::Text(text) => text,
+            Said::Binary(_) => return self.line.outbox.close(Close::TextOnly),
+        };
+        match &mut self.stage {
+            Stage::Open(room) => {
+                let room = room.clone();
+                self.handle_frame(&text, &room);
+            }
+            Stage::Waiting { early, bytes } => {
+                *bytes += text.len();
+                if *bytes > BYTES_BEFORE_CONNECTED_MAX {
+                    return self.line.outbox.close(Close::MessageTooBig);
+                }
+                early.push(text);
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, text: &str, room: &CampaignRoom) {
+        if self.context.rate_limits
+            && let Err(wait) = self.bucket.take(Instant::now())
+        {
+            return self.strike(text, wait);
+        }
+        self.strikes = 0;
+        match decode(text) {
+            Ok(Decoded { id, body: Body::Ping }) => {
+                self.line.outbox.send(&encode_one(&Pong { id }, None), 1);
+            }
+            Ok(Decoded { id, body: Body::Command(command) }) => {
+                let order = Order { connection: self.line.id, id: id.clone(), command };
+                match room.try_send(order) {
+                    Ok(()) => {}
+                    Err(SendError::Full(_)) => self.refuse(id, Rejection::busy()),
+                    Err(SendError::Closed(_)) => self.line.outbox.close(Close::Restarting),
+                }
+            }
+            Err(refused) => self.refuse(refused.id, refused.rejection),
+        }
+    }
+
+    fn refuse(&self, id: Option<crate::protocol::ids::CommandId>, rejection: Rejection) {
+        self.context.counts.command_outcome(Some(rejection.code));
+        self.line.reject(id, rejection);
+    }
+
+    /// A frame over the limit is not carried out; who goes on all the same is closed.
+    fn strike(&mut self, text: &str, wait: f32) {
+        self.context.counts.rate_limited();
+        self.strikes += 1;
+        if self.strikes > RATE_LIMIT_STRIKES_MAX {
+            return self.line.outbox.close(Close::TooManyMessages);
+        }
+        let id = decode(text).map_or_else(|refused| refused.id, |decoded| decoded.id);
+        let seconds = Duration::from_secs_f32(wait).as_secs() as u32 + 1;
+        self.line.reject(id, Rejection::new(ErrorCode::RateLimited, "Too many messages").retry_in(seconds));
+    }
+}
+
+impl Actor for Connection {
+    type Context = HttpContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        hub::register(self.line.clone());
+        self.context.counts.connected();
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        hub::unregister(self.line.id);
+        let reason = self.line.outbox.close_reason();
+        self.line.outbox.forget();
+        self.context.counts.disconnected(reason);
+        if let Some(Admission { user, room, .. }) = &self.admission {
+            self.context.registry.remove(user, self.line.id);
+            let why = if self.line.silent.get() { " silent" } else { "" };
+            log::info!("disconnect connection={} user={user} room={room} code={}{why}", self.line.id, reason.map_or(1006, Close::code));
+        } else {
+            log::info!("disconnect connection={} code={}", self.line.id, reason.map_or(1006, Close::code));
+        }
+        if let Stage::Open(room) = &self.stage {
+            // At most one for each Join, which went through the bounded way.
+            room.do_send(Leave { connection: self.line.id });
+        }
+    }
+}
+
+impl StreamHandler<Result<Bytes, PayloadError>> for Connection {
+    fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
+        let Ok(chunk) = chunk else { return ctx.stop() };
+        let mut said = Vec::new();
+        let line = self.line.clone();
+        self.inlet.take(&line, chunk, |one| said.push(one));
+        said.into_iter().take_while(|_| line.outbox.is_open()).for_each(|one| self.hear(one));
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<Admit> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, Admit(admission): Admit, ctx: &mut Self::Context) {
+        if !self.line.outbox.is_open() {
+            return;
+        }
+        if self.context.room_context.draining.load(Ordering::Relaxed) {
+            return self.line.outbox.close(Close::Restarting);
+        }
+        let admission = match admission {
+            Ok(admission) => admission,
+            Err(close) => return self.line.refuse(close),
+        };
+        log::info!("connect connection={} user={} room={}", self.line.id, admission.user, admission.room);
+        self.line.session.replace(admission.session.clone());
+        self.context.registry.add(&admission.user, self.line.id, self.hub.clone());
+        let (rooms, hub, connection, address) = (self.context.rooms.clone(), self.hub.clone(), self.line.id, ctx.address());
+        self.admission = Some(admission.clone());
+        actix::spawn(async move {
+            let Admission { user, room, since, .. } = admission;
+            let join = || Join { connection, hub: hub.clone(), user: user.clone(), since };
+            let joined = rooms.join(&room, join).await;
+            if let Err(SendError::Closed(Joined(Ok(room)))) = address.try_send(Joined(joined)) {
+                room.do_send(Leave { connection });
+            }
+        });
+    }
+}
+
+impl Handler<Joined> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, Joined(joined): Joined, _: &mut Self::Context) {
+        let room = match joined {
+            Ok(room) => room,
+            Err(_) => return self.line.refuse(Close::TryAgainLater),
+        };
+        let Stage::Waiting { early, .. } = std::mem::replace(&mut self.stage, Stage::Open(room.clone())) else { return };
+        early
+            .iter()
+            .take_while(|_| self.line.outbox.is_open())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|text| self.handle_frame(text, &room));
+    }
+}

@@ -1,0 +1,55 @@
+//! What a socket says, down to whole messages. Pings, goodbyes and broken streams are dealt with here; what is left is what a connection is for.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::actors::line::Line;
+use crate::protocol::frame::{self, Decoder, Inbound, Limits};
+
+/// Bytes that are read and thrown away after the server's Close frame; more makes it a reset.
+const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+
+pub enum Said {
+    Text(ByteString),
+    Binary(Bytes),
+}
+
+pub struct Inlet {
+    decoder: Decoder,
+    discarded: usize,
+}
+
+impl Inlet {
+    pub fn new(limits: Limits) -> Self {
+        Self { decoder: Decoder::new(limits), discarded: 0 }
+    }
+
+    /// Takes a chunk of the stream and hands every message to `each`, as long as the connection is open.
+    pub fn take(&mut self, line: &Rc<Line>, chunk: Bytes, mut each: impl FnMut(Said)) {
+        line.heard_at.set(Instant::now());
+        if !line.outbox.is_open() {
+            self.discarded += chunk.len();
+            if self.discarded > DISCARDED_BYTES_MAX {
+                line.outbox.kill();
+            }
+            return;
+        }
+        self.decoder.feed(chunk);
+        while line.outbox.is_open() {
+            match self.decoder.next() {
+                Ok(Some(Inbound::Text(text))) => each(Said::Text(text)),
+                Ok(Some(Inbound::Binary(bytes))) => each(Said::Binary(bytes)),
+                Ok(Some(Inbound::Ping(payload))) => {
+                    line.outbox.send(&frame::pong(&payload), 1);
+                }
+                Ok(Some(Inbound::Pong(_))) => {}
+                Ok(Some(Inbound::Close(said))) => line.outbox.echo_close(frame::close_echo(said.map(|(code, _)| code))),
+                Ok(None) => break,
+                Err(violation) => line.outbox.close(violation.into()),
+            }
+        }
+    }
+}

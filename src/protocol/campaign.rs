@@ -1,1 +1,0 @@
-//! The wire of campaigns: decoding of commands, frames of the server.

@@ -1,0 +1,9 @@
+//! The wire of campaigns: what a client may send ([`decode`]) and what a room says ([`ServerMessage`]).
+
+mod commands;
+mod decode;
+mod messages;
+
+pub use commands::command_schemas;
+pub use decode::{Body, Decoded, Refused, decode};
+pub use messages::{Everyone, JoinedPlayer, MapHex, Player, Seen, ServerMessage, StagedItem, Status};

@@ -1,0 +1,35 @@
+//! From an accepted TCP connection to a WebSocket that the outbox writes.
+
+use std::cell::RefCell;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+
+use actix_web::body::BoxBody;
+use actix_web::dev::Extensions;
+use actix_web::http::StatusCode;
+use actix_web::rt::net::TcpStream as AsyncTcpStream;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web_actors::ws;
+
+/// How long unacknowledged bytes may be on the way before the kernel gives up: a backstop behind the outbox's own bound.
+const UNACKNOWLEDGED_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A duplicate of the accepted socket, waiting for the request that makes a WebSocket of it.
+struct Duplicate(RefCell<Option<OwnedFd>>);
+
+/// For `HttpServer::on_connect`.
+pub fn keep_duplicate(io: &dyn std::any::Any, data: &mut Extensions) {
+    let Some(stream) = io.downcast_ref::<AsyncTcpStream>() else { return };
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    data.insert(Duplicate(RefCell::new(stream.as_fd().try_clone_to_owned().ok())));
+}
+
+/// The answer to an upgrade request, and the socket to write to. The socket may be written once the answer's head is out: from a task that is
+/// spawned on this thread, which runs after the dispatcher has flushed it.
+pub fn upgrade(req: &HttpRequest) -> Result<(HttpResponseBuilder, TcpStream), HttpResponse<BoxBody>> {
+    let answer = ws::handshake_with_protocols(req, &[super::ws::SUBPROTOCOL]).map_err(|error| HttpResponse::from_error(error))?;
+    let duplicate = req.conn_data::<Duplicate>().and_then(|duplicate| duplicate.0.borrow_mut().take());
+    // It is taken once: a second upgrade on one connection cannot be.
+    let socket = duplicate.ok_or_else(|| HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE))?;
+    Ok((answer, socket.into()))
+}
