@@ -3,8 +3,11 @@
 mod architecture;
 mod auth;
 mod cli;
+mod limits;
 mod migrations;
+mod presence;
 mod rest;
+mod resume;
 mod sessions;
 mod store;
 mod support;
