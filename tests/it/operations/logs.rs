@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::campaign::{Campaign, reveal_to, token, update};
 use crate::support::http::{Client, PASSWORD, Person, expect_status};
-use crate::support::postgres::{TestDatabase, both};
+use crate::support::postgres::both;
 use crate::support::server::Server;
 use crate::support::ws::Connect;
 
@@ -15,7 +15,7 @@ fn lines<'a>(log: &'a str, word: &str) -> Vec<&'a str> {
 
 #[test]
 fn each_connection_has_a_line_when_it_comes_and_one_with_the_code_when_it_goes() {
-    let mut server = Server::on(&TestDatabase::sqlite());
+    let mut server = Server::start(&[]);
     let campaign = Campaign::new(&server, "Dana", ["Ana", "Ben"]);
     let (ana, ben) = (campaign.player(0), campaign.player(1));
     let number = |entry: &Value| entry["connectionId"].as_str().expect("a connection has an id").to_owned();
@@ -117,7 +117,7 @@ fn nothing_secret_and_nothing_of_a_campaign_is_in_the_log_however_much_it_tells(
 
 #[test]
 fn a_request_has_a_line_with_its_route_and_status() {
-    let mut server = Server::on(&TestDatabase::sqlite());
+    let mut server = Server::start(&[]);
     let campaign = Campaign::new(&server, "Dana", []);
     campaign.map(&campaign.dm);
     let http = Client::new(&server);
@@ -138,7 +138,7 @@ fn a_request_has_a_line_with_its_route_and_status() {
 
 #[test]
 fn a_json_log_is_one_object_a_line() {
-    let mut server = Server::with(&TestDatabase::sqlite(), &[("LOG_FORMAT", "json")]);
+    let mut server = Server::start(&[("LOG_FORMAT", "json")]);
     let campaign = Campaign::new(&server, "Dana", []);
     campaign.dm_socket(&server).leave();
     assert_eq!(server.terminate(), Some(0));

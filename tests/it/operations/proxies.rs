@@ -4,13 +4,12 @@ use std::net::TcpListener;
 
 use crate::support::campaign::Campaign;
 use crate::support::http::{Answer, Client, expect_status};
-use crate::support::postgres::TestDatabase;
 use crate::support::server::Server;
 use crate::support::ws::Connect;
 
 #[test]
 fn metrics_are_for_this_machine_and_not_for_who_comes_over_a_proxy() {
-    let server = Server::on(&TestDatabase::sqlite());
+    let server = Server::start(&[]);
     let http = Client::new(&server);
     let page = http.send("GET", "/metrics", None, &[]);
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
@@ -23,7 +22,7 @@ fn metrics_are_for_this_machine_and_not_for_who_comes_over_a_proxy() {
 #[test]
 fn with_an_address_of_their_own_metrics_are_nowhere_else() {
     let free = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port").local_addr().expect("is bound").to_string();
-    let server = Server::with(&TestDatabase::sqlite(), &[("METRICS_ADDR", &free)]);
+    let server = Server::start(&[("METRICS_ADDR", &free)]);
     assert_eq!(Client::new(&server).get("/metrics").0, 404);
     let mut page = ureq::get(format!("http://{free}/metrics")).header("x-forwarded-for", "198.51.100.1").call().expect("answers 200");
     assert!(page.body_mut().read_to_string().expect("is text").contains("moothall_rooms"));
@@ -32,7 +31,7 @@ fn with_an_address_of_their_own_metrics_are_nowhere_else() {
 #[test]
 fn forwarding_headers_of_a_stranger_are_warned_of_once() {
     for header in [("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "https")] {
-        let server = Server::on(&TestDatabase::sqlite());
+        let server = Server::start(&[]);
         let http = Client::new(&server);
         for path in ["/api/health", "/api/campaigns", "/nothing"] {
             http.send("GET", path, None, &[header]);
@@ -42,7 +41,7 @@ fn forwarding_headers_of_a_stranger_are_warned_of_once() {
         let warnings: Vec<_> = log.lines().filter(|line| line.contains("TRUSTED_PROXIES")).collect();
         assert!(warnings.len() == 1 && warnings[0].contains(" WARN "), "{header:?}: {warnings:?}\n{log}");
     }
-    let trusting = Server::with(&TestDatabase::sqlite(), &[("TRUSTED_PROXIES", "127.0.0.1")]);
+    let trusting = Server::start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     Client::new(&trusting).send("GET", "/api/campaigns", None, &[("x-forwarded-for", "198.51.100.1")]);
     assert!(!trusting.log().contains("TRUSTED_PROXIES"), "{}", trusting.log());
 }
@@ -54,7 +53,7 @@ fn cors_headers(answer: &Answer) -> Vec<String> {
 
 #[test]
 fn allowed_sites_read_answers_and_refusals_and_others_get_no_word() {
-    let server = Server::with(&TestDatabase::sqlite(), &[("ALLOWED_ORIGINS", "https://app.example.org, capacitor://localhost")]);
+    let server = Server::start(&[("ALLOWED_ORIGINS", "https://app.example.org, capacitor://localhost")]);
     let campaign = Campaign::new(&server, "Dana", []);
     let path = format!("/api/campaigns/{}", campaign.id);
     for origin in ["https://app.example.org", "capacitor://localhost"] {
@@ -97,7 +96,7 @@ fn a_page_opens_a_socket_from_the_servers_own_site_as_its_proxy_names_it() {
     };
     let https = ("x-forwarded-proto", "https");
     for (settings, spoken) in [(vec![], false), (vec![("TRUSTED_PROXIES", "127.0.0.0/8")], true)] {
-        let server = Server::with(&TestDatabase::sqlite(), &settings);
+        let server = Server::start(&settings);
         let campaign = Campaign::new(&server, "Dana", []);
         let (plain, secure) = (format!("http{}", own(&server)), format!("https{}", own(&server)));
         assert!(enter(&server, &campaign, &[]), "a program sends no origin");

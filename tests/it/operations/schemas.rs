@@ -22,10 +22,9 @@ fn migrate_goes_up_and_down_and_tells_how_things_stand() {
         let url = database.url();
         let migrate = |how: &str| printed(&run(&["migrate", how], &[("DATABASE_URL", &url)]));
         let marks = || migrate("status").lines().map(|line| line[..4].to_owned()).collect::<Vec<_>>();
-        let steps = marks().len();
-        assert!(steps >= 3 && marks().iter().all(|mark| mark == "[ ] "), "{:?}", marks());
         migrate("up");
-        assert!(marks().iter().all(|mark| mark == "[x] "), "{:?}", marks());
+        let steps = marks().len();
+        assert!(steps >= 3 && marks().iter().all(|mark| mark == "[x] "), "{:?}", marks());
         migrate("down");
         assert_eq!(marks().iter().filter(|mark| *mark == "[x] ").count(), steps - 1);
     });

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::campaign::{Campaign, update};
 use crate::support::http::Client;
-use crate::support::postgres::{TestDatabase, both};
+use crate::support::postgres::both;
 use crate::support::server::{Server, run};
 use crate::support::ws::{Came, Connect};
 
@@ -59,7 +59,7 @@ fn keys(hexes: &Value) -> BTreeSet<String> {
 
 #[test]
 fn while_it_goes_down_it_says_so_to_whoever_asks() {
-    let mut server = Server::on(&TestDatabase::sqlite());
+    let mut server = Server::start(&[]);
     let campaign = Campaign::new(&server, "Dana", []);
     // Does not answer the goodbye, which is waited for.
     let silent = campaign.dm_socket(&server);
@@ -80,7 +80,7 @@ fn while_it_goes_down_it_says_so_to_whoever_asks() {
 
 #[test]
 fn who_does_not_leave_is_cut_off_at_the_shutdown_timeout() {
-    let mut server = Server::with(&TestDatabase::sqlite(), &[("SHUTDOWN_TIMEOUT", "100ms")]);
+    let mut server = Server::start(&[("SHUTDOWN_TIMEOUT", "100ms")]);
     let campaign = Campaign::new(&server, "Dana", []);
     let silent = campaign.dm_socket(&server);
     let began = Instant::now();
@@ -97,11 +97,15 @@ fn a_server_that_was_stopped_or_killed_starts_again_at_once() {
         let mut server = Server::on(database);
         let campaign = Campaign::new(&server, "Dana", []);
         let began = Instant::now();
-        for stop in [|server: &mut Server| drop(server.terminate()), Server::kill9, |server: &mut Server| drop(server.terminate())] {
+        for stop in [stop_cleanly, Server::kill9, stop_cleanly] {
             stop(&mut server);
             server.restart();
             // The room's lease of the dead process is not waited for.
             campaign.dm_socket(&server).done(update("0,0", if began.elapsed().as_nanos() % 2 == 0 { "forest" } else { "swamp" }));
         }
     });
+}
+
+fn stop_cleanly(server: &mut Server) {
+    assert_eq!(server.terminate(), Some(0));
 }
