@@ -3,6 +3,8 @@
 mod architecture;
 mod auth;
 mod cli;
+mod closing;
+mod commands;
 mod limits;
 mod migrations;
 mod presence;
@@ -11,3 +13,4 @@ mod resume;
 mod sessions;
 mod store;
 mod support;
+mod tokens;
