@@ -3,8 +3,11 @@
 mod architecture;
 mod auth;
 mod cli;
+mod database_gone;
 mod migrations;
 mod rest;
+mod room_crash;
 mod sessions;
+mod slow_reader;
 mod store;
 mod support;
