@@ -17,11 +17,11 @@ const AUTH: &str = "/api/auth/";
 /// the session was extended.
 pub async fn guard<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let state = request.app_data::<web::Data<AuthState>>().expect("the application holds an AuthState").clone();
-    if needs_check(request.method(), request.path(), request.headers()) {
-        if let Err(fault) = state.sites().origins.check(request.headers(), state.sites().is_https(request.request())) {
-            let refusal = refusal(fault, request.path());
-            return Ok(request.into_response(refusal).map_into_right_body());
-        }
+    if needs_check(request.method(), request.path(), request.headers())
+        && let Err(fault) = state.sites().origins.check(request.headers(), state.sites().is_https(request.request()))
+    {
+        let refusal = refusal(fault, request.path());
+        return Ok(request.into_response(refusal).map_into_right_body());
     }
     let mut response = next.call(request).await?;
     let renewed = response.request().extensions_mut().remove::<RenewedCookies>();

@@ -2,11 +2,17 @@
 
 mod architecture;
 mod auth;
+mod autobahn;
+mod better_auth;
 mod cli;
 mod database_gone;
+mod limits;
 mod migrations;
+mod operations;
+mod presence;
 mod rest;
 mod room_crash;
+mod resume;
 mod sessions;
 mod slow_reader;
 mod store;

@@ -574,7 +574,13 @@ async fn the_process_says_how_it_is(database: &TestDatabase) {
     world.readiness.set_bus_lost(true);
     world.readiness.set_draining();
     assert_eq!(world.get("", "/api/ready").await, Said(503, json!({"status": "unavailable", "missing": ["redis", "draining"]})));
-    assert_eq!(world.get("", "/metrics").await.0, 404, "a request without a peer address is not of this machine");
+    for (peer, header, status) in
+        [("127.0.0.1:9", "x-other", 200), ("127.0.0.1:9", "x-forwarded-for", 404), ("192.0.2.1:9", "x-other", 404)]
+    {
+        let request =
+            test::TestRequest::with_uri("/metrics").peer_addr(peer.parse().expect("is an address")).insert_header((header, "::1"));
+        assert_eq!(test::call_service(&world.app, request.to_request()).await.status().as_u16(), status, "{peer} {header}");
+    }
 }
 
 async fn every_call_of_the_specification_is_served_and_asks_for_a_session_as_it_says(database: &TestDatabase) {

@@ -83,3 +83,19 @@ fn a_publish_logs_every_change_that_was_made_at_one_seq() {
     assert_eq!(rows, ["hex_update", "hex_reveal", "hex_reveal", "hex_hide"]);
     assert_eq!(read(&table, "anna")[1..], [("hex_reveal", json!({"hexKeys": ["0,0"], "terrain": [{"key": "0,0", "terrain": "forest"}]}))]);
 }
+
+#[test]
+fn of_what_a_publish_set_and_set_again_the_owner_reads_only_what_lasted() {
+    let mut table = Table::new();
+    table.done("dm", json!({"type": "session:start"}));
+    let id = table.done("dm", token("0,0")).answer.token_id.expect("an id");
+    table.done("dm", json!({"type": "broadcast:mode", "mode": "staged"}));
+    let update = |updates: Value| json!({"type": "token:update", "tokenId": id, "updates": updates});
+    table.done("dm", update(json!({"label": "Secret"})));
+    table.done("dm", json!({"type": "token:move", "tokenId": id, "toHexKey": "1,1"}));
+    table.done("dm", update(json!({"label": "Open", "ownerId": "anna"})));
+    let other = table.done("dm", owned("2,2", "anna")).answer.token_id.expect("an id");
+    table.done("dm", json!({"type": "token:move", "tokenId": other, "toHexKey": "3,3"}));
+    table.done("dm", json!({"type": "broadcast:publish"}));
+    assert_eq!(read(&table, "anna")[1..], [("token_update", json!({"tokenId": id, "updates": {"label": "Open", "ownerId": "anna"}}))]);
+}

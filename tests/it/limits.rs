@@ -1,0 +1,1 @@
+//! Bounds that a client can run into.
