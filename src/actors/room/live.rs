@@ -402,9 +402,10 @@ impl<L: StoredRoom> Live<L> {
     }
 
     fn resumed(&mut self, connection: ConnectionId, connected: &Connected, missed: Option<Bytes>, room: &mut Room<L>) {
-        let Some(seat) = room.seats.get(&connection) else { return };
+        let Some(seat) = room.seats.get_mut(&connection) else { return };
         let Some(member) = self.logic.member(&seat.user) else { return };
         let Some(missed) = missed else { return self.show(connection, &member, room) };
+        seat.attached = true;
         let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
         frames.extend_from_slice(&missed);
         seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
@@ -468,7 +469,7 @@ impl<L: StoredRoom> Live<L> {
     }
 
     /// Says what is due about who is here, and comes back when more is.
-    fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+    pub fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
         let now = clock::now();
         if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
             let parts = self.presence.due(&self.logic.members(), now);
@@ -528,7 +529,7 @@ impl<L: StoredRoom> Live<L> {
             Saying::Signal(signal) => drop(signal.send(())),
             Saying::Attach { connection, member, leads, frames, hold } => {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
-                seat.attached = true;
+                seat.attached = !hold;
                 tell(&seat.hub, Item::Attach { connection, member, leads, frames, hold });
             }
             Saying::Detach { connection, close } => {

@@ -15,9 +15,11 @@
 mod live;
 mod load;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,7 +71,7 @@ struct Seat {
     user: UserId,
     /// What it asked to resume from.
     since: Option<Cursor>,
-    /// Its hub has been told: it hears the room.
+    /// It has been sent what it came for, and hears the room. One whose missed frames are still being read does not yet.
     attached: bool,
     /// Commands that wait for their answer.
     in_flight: u32,
@@ -105,6 +107,8 @@ pub struct Room<L: StoredRoom> {
     spoken: Option<i64>,
     /// Counts the loads: an answer that belongs to an earlier one is dropped.
     generation: u64,
+    /// The command that is being carried out: whom to tell if the room does not survive it.
+    at_work: Option<(ConnectionId, Option<CommandId>)>,
 }
 
 impl<L: StoredRoom> Room<L> {
@@ -120,6 +124,7 @@ impl<L: StoredRoom> Room<L> {
             hubs: HashMap::new(),
             spoken: None,
             generation: 0,
+            at_work: None,
         }
     }
 
@@ -127,7 +132,11 @@ impl<L: StoredRoom> Room<L> {
     fn guarded(&mut self, ctx: &mut Context<Self>, step: impl FnOnce(&mut Self, &mut Context<Self>)) {
         if catch_unwind(AssertUnwindSafe(|| step(self, ctx))).is_err() {
             log::error!("room={} panicked; it is loaded anew", self.id);
-            self.drop_state(&Rejection::internal());
+            if let Some((connection, id)) = self.at_work.take() {
+                self.reject(connection, id, &Rejection::internal());
+            }
+            // What waited for the Journal may have become durable.
+            self.drop_state(&Rejection::storage_unavailable());
             self.load(ctx);
         }
     }
@@ -175,12 +184,15 @@ impl<L: StoredRoom> Room<L> {
         self.with_live(ctx, |live, room, ctx| {
             let seated: Vec<ConnectionId> = room.seats.keys().copied().collect();
             seated.into_iter().for_each(|connection| live.seat_again(connection, room, ctx));
+            // Who left while there was no state is told by the list.
+            live.tell_presence(room, ctx);
         });
+        // Each by itself: one that makes the room panic must not take the answers of the others along.
         for early in early {
-            match early {
-                Early::Order(order) => self.order(order, ctx),
-                Early::Ask(ask) => drop(self.ask(ask, ctx)),
-            }
+            self.guarded(ctx, |room, ctx| match early {
+                Early::Order(order) => room.order(order, ctx),
+                Early::Ask(ask) => drop(room.ask(ask, ctx)),
+            });
         }
         self.rest_if_empty(ctx);
     }
@@ -232,12 +244,20 @@ impl<L: StoredRoom> Room<L> {
 
     /// Lends the live state and the shell around it to `work`, side by side.
     fn with_live(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Live<L>, &mut Self, &mut Context<Self>)) {
-        // A panic in `work` leaves `Failed` behind: the guard then loads the room anew.
-        let Phase::Live(mut live) = std::mem::replace(&mut self.phase, Phase::Failed) else { return };
-        work(&mut live, self, ctx);
-        live.speak(self);
+        let mut live = match std::mem::replace(&mut self.phase, Phase::Failed) {
+            Phase::Live(live) => live,
+            other => return self.phase = other,
+        };
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            work(&mut live, self, ctx);
+            live.speak(self);
+        }));
         if matches!(self.phase, Phase::Failed) {
             self.phase = Phase::Live(live);
+        }
+        // The guard drops the state, but first it answers those whom the state knows to be waiting.
+        if let Err(panic) = worked {
+            resume_unwind(panic);
         }
     }
 
@@ -268,7 +288,9 @@ impl<L: StoredRoom> Room<L> {
             return refuse(self, Rejection::busy());
         }
         let user = self.seats[&connection].user.clone();
+        self.at_work = Some((connection, order.id.clone()));
         self.with_live(ctx, |live, room, ctx| live.command(Back::Socket(connection), Some(user), order.id, order.command, room, ctx));
+        self.at_work = None;
     }
 
     fn ask(&mut self, ask: Ask<L>, ctx: &mut Context<Self>) -> Result<(), Box<Ask<L>>> {
