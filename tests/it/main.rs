@@ -11,6 +11,7 @@ mod presence;
 mod rest;
 mod resume;
 mod sessions;
+mod staged;
 mod store;
 mod support;
 mod tokens;
