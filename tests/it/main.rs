@@ -17,6 +17,7 @@ mod resume;
 mod room_crash;
 mod sessions;
 mod slow_reader;
+mod staged;
 mod store;
 mod support;
 mod tokens;
