@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_web::error::PayloadError;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actix_web_actors::HttpContext;
 use bytes::Bytes;
 
@@ -25,11 +25,8 @@ struct Echo {
     inlet: Inlet,
 }
 
-pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hubs>) -> HttpResponse {
-    let (mut answer, socket) = match upgrade(&req) {
-        Ok(upgraded) => upgraded,
-        Err(refused) => return refused,
-    };
+pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hubs>) -> Result<HttpResponse> {
+    let (mut answer, socket) = upgrade(&req)?;
     hubs.here();
     let line = Line::new(ConnectionId::next(), Outbox::new(socket, usize::MAX));
     line.connect_deadline.set(None);
@@ -37,7 +34,7 @@ pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hu
         ctx.add_stream(payload);
         Echo { line, inlet: Inlet::new(Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: FRAGMENTS_MAX }) }
     });
-    answer.streaming(stream)
+    Ok(answer.streaming(stream))
 }
 
 impl Actor for Echo {

@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 
-use actix_web::body::BoxBody;
 use actix_web::dev::Extensions;
-use actix_web::http::StatusCode;
+use actix_web::error::ErrorServiceUnavailable;
 use actix_web::rt::net::TcpStream as AsyncTcpStream;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponseBuilder, Result};
 use actix_web_actors::ws;
 
 /// How long unacknowledged bytes may be on the way before the kernel gives up: a backstop behind the outbox's own bound.
@@ -26,10 +25,10 @@ pub fn keep_duplicate(io: &dyn std::any::Any, data: &mut Extensions) {
 
 /// The answer to an upgrade request, and the socket to write to. The socket may be written once the answer's head is out: from a task that is
 /// spawned on this thread, which runs after the dispatcher has flushed it.
-pub fn upgrade(req: &HttpRequest) -> Result<(HttpResponseBuilder, TcpStream), HttpResponse<BoxBody>> {
-    let answer = ws::handshake_with_protocols(req, &[super::ws::SUBPROTOCOL]).map_err(|error| HttpResponse::from_error(error))?;
+pub fn upgrade(req: &HttpRequest) -> Result<(HttpResponseBuilder, TcpStream)> {
+    let answer = ws::handshake_with_protocols(req, &[super::ws::SUBPROTOCOL])?;
     let duplicate = req.conn_data::<Duplicate>().and_then(|duplicate| duplicate.0.borrow_mut().take());
     // It is taken once: a second upgrade on one connection cannot be.
-    let socket = duplicate.ok_or_else(|| HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE))?;
+    let socket = duplicate.ok_or_else(|| ErrorServiceUnavailable("no descriptor is left"))?;
     Ok((answer, socket.into()))
 }

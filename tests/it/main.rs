@@ -2,9 +2,12 @@
 
 mod architecture;
 mod auth;
+mod autobahn;
+mod better_auth;
 mod cli;
 mod limits;
 mod migrations;
+mod operations;
 mod presence;
 mod rest;
 mod resume;
