@@ -15,6 +15,8 @@
 mod live;
 mod load;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -150,10 +152,8 @@ impl<L: StoredRoom> Room<L> {
     fn load_after_panic(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let before = self.panicked_at.replace(now);
-        match before.is_some_and(|before| now.duration_since(before) < RELOAD_DELAY) {
-            true => self.load_later(ctx),
-            false => self.load(ctx),
-        }
+        let again = before.is_some_and(|before| now.duration_since(before) < RELOAD_DELAY);
+        self.load_in(if again { RELOAD_DELAY } else { Duration::ZERO }, ctx);
     }
 
     fn recipient(&self) -> Recipient<Persisted> {
@@ -161,10 +161,18 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
+        self.load_in(Duration::ZERO, ctx);
+    }
+
+    fn load_in(&mut self, delay: Duration, ctx: &mut Context<Self>) {
         self.phase = Phase::Loading;
         self.generation += 1;
         let generation = self.generation;
         let loading = load::load::<L>(self.context.clone(), self.id.clone(), self.spoken);
+        let loading = async move {
+            tokio::time::sleep(delay).await;
+            loading.await
+        };
         ctx.spawn(loading.into_actor(self).map(move |loaded, room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
@@ -172,15 +180,6 @@ impl<L: StoredRoom> Room<L> {
                 }
             })
         }));
-    }
-
-    fn load_later(&mut self, ctx: &mut Context<Self>) {
-        self.phase = Phase::Failed;
-        ctx.run_later(RELOAD_DELAY, |room, ctx| {
-            if matches!(room.phase, Phase::Failed) {
-                room.load(ctx);
-            }
-        });
     }
 
     fn loaded(&mut self, loaded: Result<Loaded<L>, LoadFailure>, ctx: &mut Context<Self>) {
@@ -256,7 +255,11 @@ impl<L: StoredRoom> Room<L> {
         if self.seats.is_empty() {
             return self.retire(ctx);
         }
-        self.load_later(ctx);
+        ctx.run_later(RELOAD_DELAY, |room, ctx| {
+            if matches!(room.phase, Phase::Failed) {
+                room.load(ctx);
+            }
+        });
     }
 
     /// Drops the state with all that it was going to say. Those who wait for an answer get `rejection`.
@@ -274,11 +277,14 @@ impl<L: StoredRoom> Room<L> {
 
     /// Lends the live state and the shell around it to `work`, side by side.
     fn with_live(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Live<L>, &mut Self, &mut Context<Self>)) {
-        let Phase::Live(mut live) = std::mem::replace(&mut self.phase, Phase::Failed) else { return };
+        let mut live = match std::mem::replace(&mut self.phase, Phase::Failed) {
+            Phase::Live(live) => live,
+            other => return self.phase = other,
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             work(&mut live, self, ctx);
             live.speak(self);
-            // What was done or said may have changed who is here.
+            // What was done or said may have changed who is here; and who left while there was no state is told by the list.
             live.tell_presence(self, ctx);
             live.speak(self);
         }));

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use crate::support::campaign::Campaign;
 use crate::support::http::{Answer, Client, expect_status};
+use crate::support::postgres::TestDatabase;
 use crate::support::server::Server;
 use crate::support::ws::Connect;
 
