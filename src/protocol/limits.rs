@@ -35,7 +35,7 @@ pub const FRAGMENTS_MAX: usize = 20_000;
 
 /// How long a command id is remembered.
 pub const COMMAND_MEMORY: Duration = Duration::from_secs(600);
-/// Command ids that a room keeps in memory; beyond, the database is asked.
+/// Acknowledged commands whose answers a room keeps in memory; of older ones it knows that they were, and the database has the answer.
 pub const COMMANDS_REMEMBERED_MAX: usize = 4_096;
 /// Commands that may wait in one room's mailbox; more is `BUSY`.
 pub const ROOM_MAILBOX_MAX: usize = 8_192;
