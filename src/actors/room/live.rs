@@ -402,11 +402,12 @@ impl<L: StoredRoom> Live<L> {
     }
 
     fn resumed(&mut self, connection: ConnectionId, connected: &Connected, missed: Option<Bytes>, room: &mut Room<L>) {
-        let Some(seat) = room.seats.get(&connection) else { return };
+        let Some(seat) = room.seats.get_mut(&connection) else { return };
         let Some(member) = self.logic.member(&seat.user) else { return };
         let Some(missed) = missed else { return self.show(connection, &member, room) };
         let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
         frames.extend_from_slice(&missed);
+        seat.attached = true;
         seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
     }
 
@@ -528,7 +529,7 @@ impl<L: StoredRoom> Live<L> {
             Saying::Signal(signal) => drop(signal.send(())),
             Saying::Attach { connection, member, leads, frames, hold } => {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
-                seat.attached = true;
+                seat.attached = !hold;
                 tell(&seat.hub, Item::Attach { connection, member, leads, frames, hold });
             }
             Saying::Detach { connection, close } => {

@@ -69,7 +69,7 @@ struct Seat {
     user: UserId,
     /// What it asked to resume from.
     since: Option<Cursor>,
-    /// Its hub has been told: it hears the room.
+    /// It has been told that it is connected, and hears the room. Who was still being sent what it missed begins again after a reload.
     attached: bool,
     /// Commands that wait for their answer.
     in_flight: u32,
