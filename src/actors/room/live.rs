@@ -355,7 +355,6 @@ impl<L: StoredRoom> Live<L> {
             Some(cursor) => self.resume(connection, member, cursor, room, ctx),
             None => self.show(connection, &member, room),
         }
-        self.tell_presence(room, ctx);
     }
 
     /// The whole state, as of the working head.
@@ -439,7 +438,7 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
-    pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
+    pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &Room<L>) {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
         let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
@@ -450,7 +449,6 @@ impl<L: StoredRoom> Live<L> {
         {
             self.log_presence(&member, false, room);
         }
-        self.tell_presence(room, ctx);
     }
 
     fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
@@ -469,7 +467,10 @@ impl<L: StoredRoom> Live<L> {
     }
 
     /// Says what is due about who is here, and comes back when more is.
-    fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+    pub fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+        if self.presence.deadline().is_none() {
+            return;
+        }
         let now = clock::now();
         if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
             let parts = self.presence.due(&self.logic.members(), now);
@@ -480,10 +481,7 @@ impl<L: StoredRoom> Live<L> {
         ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, room, ctx| {
-                        live.presence_timer = false;
-                        live.tell_presence(room, ctx);
-                    });
+                    room.with_live(ctx, |live, _, _| live.presence_timer = false);
                 }
             });
         });

@@ -236,6 +236,9 @@ impl<L: StoredRoom> Room<L> {
         let Phase::Live(mut live) = std::mem::replace(&mut self.phase, Phase::Failed) else { return };
         work(&mut live, self, ctx);
         live.speak(self);
+        // Last, because what was said may have ended connections.
+        live.tell_presence(self, ctx);
+        live.speak(self);
         if matches!(self.phase, Phase::Failed) {
             self.phase = Phase::Live(live);
         }
@@ -404,7 +407,7 @@ impl<L: StoredRoom> Handler<Leave> for Room<L> {
     fn handle(&mut self, Leave { connection }: Leave, ctx: &mut Self::Context) {
         self.guarded(ctx, |room, ctx| {
             let Some(seat) = room.remove_seat(connection) else { return };
-            room.with_live(ctx, |live, room, ctx| live.leave(connection, &seat.user, room, ctx));
+            room.with_live(ctx, |live, room, _| live.leave(connection, &seat.user, room));
             room.rest_if_empty(ctx);
         });
     }
