@@ -49,6 +49,7 @@ const POSTGRES_WRITERS: usize = 2;
 /// Runs the server until it is told to stop.
 pub fn serve(settings: Settings) -> Result<(), Exit> {
     let _lock = Lock::take(&settings)?;
+    outlive_file_size_limits();
     descriptors::raise_limit();
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     let secret = settings.session_secret()?;
@@ -59,6 +60,12 @@ pub fn serve(settings: Settings) -> Result<(), Exit> {
     let node = register(&mut db, address, &secret)?;
     drop(db);
     System::new().block_on(run(settings, secret, listener, address, node))
+}
+
+/// A file that may not grow is to fail the write, as a full disk does, and not to end the process.
+fn outlive_file_size_limits() {
+    // SAFETY: ignoring a signal runs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// A connection that may write, or the reason why there is none.
@@ -133,7 +140,10 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
     let (database, journal_threads) = threads(&settings);
     let hub_settings = HubSettings { ping_interval: settings.ping_interval, ping_timeout: settings.ping_timeout };
     let hubs = Hubs::new(hub_settings, counts.clone());
-    let journal = Journal::new(node.id.clone(), journal_threads, counts.clone()).start();
+    let readiness = Arc::new(Readiness::default());
+    let told = readiness.clone();
+    let journal =
+        Journal::new(node.id.clone(), journal_threads, counts.clone()).on_writes_fail(move |fail| told.set_writes_fail(fail)).start();
     let room_context = Arc::new(RoomContext {
         database: database.clone(),
         journal: journal.clone(),
@@ -153,7 +163,6 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         message_bytes_max: settings.max_message_bytes,
         outbox_bytes_max: settings.send_queue_bytes,
     });
-    let readiness = Arc::new(Readiness::default());
     let auth = web::Data::new(auth_state(&settings, secret, address, &database, &hubs));
     let api = web::Data::new(Api {
         base_url: settings.base_url.as_ref().map(|origin| origin.as_str().to_owned()),

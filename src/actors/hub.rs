@@ -243,8 +243,9 @@ impl Hub {
             let silent = now.saturating_duration_since(line.heard_at.get());
             match line.pinged_at.get() {
                 Some(pinged) if pinged > line.heard_at.get() => {
-                    if now.saturating_duration_since(pinged) > self.settings.ping_timeout {
-                        line.silent.set(true);
+                    let is_dead = now.saturating_duration_since(pinged) > self.settings.ping_timeout;
+                    line.silent.set(is_dead);
+                    if is_dead {
                         line.outbox.kill();
                     }
                 }

@@ -61,13 +61,20 @@ pub struct Journal {
     failed_epochs: HashMap<RoomId, i64>,
     drains: Vec<tokio::sync::oneshot::Sender<()>>,
     counts: Arc<Counts>,
+    on_writes_fail: Box<dyn Fn(bool) + Send>,
 }
 
 impl Journal {
     /// `node` is this process in `room_owner`; each of `threads` has a connection of its own.
     pub fn new(node: Arc<str>, threads: Vec<Addr<DbExecutor>>, counts: Arc<Counts>) -> Self {
         let writers = threads.into_iter().map(|thread| Writer { thread, waiting: Vec::new(), busy: false }).collect();
-        Self { node, writers, failed_epochs: HashMap::new(), drains: Vec::new(), counts }
+        Self { node, writers, failed_epochs: HashMap::new(), drains: Vec::new(), counts, on_writes_fail: Box::new(|_| {}) }
+    }
+
+    /// `tell` hears after each batch whether the database failed it.
+    pub fn on_writes_fail(mut self, tell: impl Fn(bool) + Send + 'static) -> Self {
+        self.on_writes_fail = Box::new(tell);
+        self
     }
 
     fn writer_of(&self, room: &RoomId) -> usize {
@@ -111,6 +118,10 @@ impl Journal {
             log::warn!("a batch of {} commits was not written: {error}", told.len());
             told.iter().map(|_| Outcome::Unknown).collect()
         });
+        // That a room belongs to somebody else is no fault of the database.
+        if outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Fenced)) {
+            (self.on_writes_fail)(!outcomes.contains(&Outcome::Done));
+        }
         for (told, outcome) in told.iter().zip(&outcomes) {
             match outcome {
                 Outcome::Done => {

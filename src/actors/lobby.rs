@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler,
 use tokio::sync::oneshot;
 
 use crate::actors::hub::RoomNo;
-use crate::actors::room::{Answered, Ask, Join, Retiring, Room, RoomContext};
+use crate::actors::room::{Answered, Ask, Join, Room, RoomContext};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::rooms::campaign::Campaign;
@@ -101,9 +101,8 @@ impl Rooms {
     pub async fn join(&self, room: &RoomId, join: impl Fn() -> Join) -> Result<CampaignRoom, Rejection> {
         for _ in 0..ATTEMPTS {
             let found = self.find(room).await?;
-            match found.send(join()).await {
-                Ok(Ok(())) => return Ok(found),
-                Ok(Err(Retiring)) | Err(_) => {}
+            if let Ok(Ok(())) = found.send(join()).await {
+                return Ok(found);
             }
         }
         Err(Rejection::busy())

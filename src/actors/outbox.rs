@@ -26,7 +26,7 @@ use crate::protocol::frame;
 pub const FRAMES_OWED_MAX: u32 = 1_024;
 /// How long a socket may take nothing of what it is owed.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a closing handshake may take.
+/// How long a closing handshake may take after the socket last took something.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A piece of what is owed: whole frames, but for what was written of the first.
@@ -301,13 +301,17 @@ impl Outbox {
         let state = self.state.borrow();
         match state.phase {
             Phase::Open => !state.queue.is_empty() && now.saturating_duration_since(state.progress) > STALL_TIMEOUT,
-            Phase::Closing { since, .. } => now.saturating_duration_since(since) > CLOSE_TIMEOUT,
+            Phase::Closing { since, .. } => now.saturating_duration_since(since.max(state.progress)) > CLOSE_TIMEOUT,
             Phase::Dead => false,
         }
     }
 
-    /// Drops the connection as too slow without a word: its socket takes none.
+    /// Drops the connection. One whose socket takes nothing is reset without a word. One that has been given its goodbye is let go: the kernel delivers
+    /// what it holds, to a slow reader too, where a reset would throw it away.
     pub fn drop_stalled(&self) {
+        if matches!(self.state.borrow().phase, Phase::Closing { shut: true, .. }) {
+            return self.forget();
+        }
         self.state.borrow_mut().reason.get_or_insert(Close::TooSlow);
         self.kill();
     }

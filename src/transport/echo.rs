@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_web::error::PayloadError;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actix_web_actors::HttpContext;
 use bytes::Bytes;
 
@@ -25,11 +25,8 @@ struct Echo {
     inlet: Inlet,
 }
 
-pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hubs>) -> HttpResponse {
-    let (mut answer, socket) = match upgrade(&req) {
-        Ok(upgraded) => upgraded,
-        Err(refused) => return refused,
-    };
+pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hubs>) -> Result<HttpResponse> {
+    let (mut answer, socket) = upgrade(&req)?;
     hubs.here();
     let line = Line::new(ConnectionId::next(), Outbox::new(socket, usize::MAX));
     line.connect_deadline.set(None);
@@ -37,7 +34,7 @@ pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hu
         ctx.add_stream(payload);
         Echo { line, inlet: Inlet::new(Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: FRAGMENTS_MAX }) }
     });
-    answer.streaming(stream)
+    Ok(answer.streaming(stream))
 }
 
 impl Actor for Echo {
@@ -57,13 +54,14 @@ impl StreamHandler<Result<Bytes, PayloadError>> for Echo {
     fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
         let Ok(chunk) = chunk else { return ctx.stop() };
         let line = self.line.clone();
-        self.inlet.take(&line, chunk, |said| {
+        self.inlet.feed(&line, chunk);
+        while let Some(said) = self.inlet.next(&line) {
             let frame = match said {
                 Said::Text(text) => frame::text(text.as_bytes()),
                 Said::Binary(bytes) => frame::binary(&bytes),
             };
             line.outbox.feed(&frame, 1);
-        });
+        }
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {

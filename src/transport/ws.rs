@@ -4,7 +4,7 @@
 //! this order, and the first that fails sends one `error` frame and closes.
 
 use actix::AsyncContext;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actix_web_actors::HttpContext;
 
 use crate::actors::connection::{Admission, Admit, Connection, ConnectionContext};
@@ -29,11 +29,8 @@ pub async fn connect(
     hubs: web::Data<Hubs>,
     context: web::Data<ConnectionContext>,
     auth: web::Data<AuthState>,
-) -> HttpResponse {
-    let (mut answer, socket) = match upgrade(&req) {
-        Ok(upgraded) => upgraded,
-        Err(refused) => return refused,
-    };
+) -> Result<HttpResponse> {
+    let (mut answer, socket) = upgrade(&req)?;
     let hub = hubs.here();
     let line = Line::new(ConnectionId::next(), Outbox::new(socket, context.outbox_bytes_max));
     let context = context.into_inner();
@@ -48,7 +45,7 @@ pub async fn connect(
         });
         Connection::new(line, hub, context)
     });
-    answer.streaming(stream)
+    Ok(answer.streaming(stream))
 }
 
 async fn admit(req: &HttpRequest, auth: &AuthState) -> Result<Admission, Close> {

@@ -2,15 +2,21 @@
 
 mod architecture;
 mod auth;
+mod autobahn;
+mod better_auth;
 mod cli;
 mod closing;
 mod commands;
+mod database_gone;
 mod limits;
 mod migrations;
+mod operations;
 mod presence;
 mod rest;
 mod resume;
+mod room_crash;
 mod sessions;
+mod slow_reader;
 mod staged;
 mod store;
 mod support;
