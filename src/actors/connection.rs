@@ -140,7 +140,7 @@ impl Connection {
         }
         match decode(text) {
             Ok(Decoded { id, body: Body::Ping }) => {
-                self.line.outbox.send(&encode_one(&Pong { id }, None), 1);
+                self.line.outbox.answer(&encode_one(&Pong { id }, None));
             }
             Ok(Decoded { id, body: Body::Command(command) }) => {
                 let order = Order { connection: self.line.id, id: id.clone(), command };

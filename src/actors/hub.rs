@@ -347,6 +347,8 @@ impl RoomHere {
         line.outbox.feed(frames, 1);
         if hold {
             line.outbox.hold();
+        } else {
+            line.outbox.release();
         }
         self.remove(line.id);
         self.seat_by_connection.insert(line.id, self.seats.len());
@@ -378,9 +380,10 @@ impl RoomHere {
                 }
                 [Said::To(connection, frame)] => {
                     if *connection == seat.line.id {
-                        told.send(seat, frame, 1);
+                        told.answer(seat, frame);
                     }
                 }
+                said if seat.line.outbox.holds() => told.one_by_one(seat, said),
                 said if run.direct.contains(&seat.line.id) => {
                     let (bytes, frames) = put_together(said, &heard(said, seat), Some(seat.line.id));
                     told.send(seat, &bytes, frames);
@@ -454,13 +457,35 @@ struct Told {
 
 impl Told {
     fn send(&mut self, seat: &Seat, bytes: &Bytes, frames: u32) {
-        if bytes.is_empty() {
-            return;
+        if !bytes.is_empty() {
+            self.count(bytes, frames, seat.line.outbox.send(bytes, frames));
         }
+    }
+
+    fn answer(&mut self, seat: &Seat, frame: &Bytes) {
+        self.count(frame, 1, seat.line.outbox.answer(frame));
+    }
+
+    fn count(&mut self, bytes: &Bytes, frames: u32, evicted: bool) {
         self.frames += u64::from(frames);
         self.bytes += bytes.len() as u64;
-        if seat.line.outbox.send(bytes, frames) {
-            self.evicted += 1;
+        self.evicted += u64::from(evicted);
+    }
+
+    /// So that the outbox can tell the answers from what the room said.
+    fn one_by_one(&mut self, seat: &Seat, said: &[Said]) {
+        for said in said {
+            match said {
+                Said::Parts(parts) => {
+                    if let Some(index) = parts.matching(seat.member, seat.leads) {
+                        let (bytes, frames) = parts.part(index);
+                        self.send(seat, bytes, frames);
+                    }
+                }
+                Said::To(connection, frame) if *connection == seat.line.id => self.answer(seat, frame),
+                Said::To(..) => {}
+                Said::ToAll(frame) => self.send(seat, frame, 1),
+            }
         }
     }
 }

@@ -277,10 +277,16 @@ impl Socket {
 
     /// The frames of the room that came before the answer to a ping. What the room said before this connection's last answer is among them.
     pub fn until_pong(&mut self) -> Vec<Value> {
+        let mut frames = self.until_pong_with_presence();
+        frames.retain(|frame| !is_presence(frame));
+        frames
+    }
+
+    /// The same with the frames about presence among them.
+    pub fn until_pong_with_presence(&mut self) -> Vec<Value> {
         self.send(&json!({"type": "ping"}));
         let mut frames = self.drain_until(|frame| frame["type"] == "pong");
         frames.pop();
-        frames.retain(|frame| !is_presence(frame));
         frames
     }
 
