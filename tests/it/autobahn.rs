@@ -22,11 +22,7 @@ fn the_echo_passes_every_autobahn_case_it_is_for() {
     };
     let server = Server::start(&[("PROTOCOL_TEST", "1")]);
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/autobahn.py");
-    let output = Command::new(python)
-        .arg(script)
-        .arg(format!("ws://127.0.0.1:{}/echo", server.port()))
-        .output()
-        .expect("python was found");
+    let output = Command::new(python).arg(script).arg(format!("ws://127.0.0.1:{}/echo", server.port())).output().expect("python was found");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{said}");
     assert!(output.status.success(), "{said}");

@@ -46,7 +46,8 @@ fn each_connection_has_a_line_when_it_comes_and_one_with_the_code_when_it_goes()
     for (connection, user, code) in expected {
         let of = |word| {
             let found = lines(&log, word);
-            let found: Vec<_> = found.into_iter().filter(|line| line.split(' ').any(|part| part == format!("connection={connection}"))).collect();
+            let found: Vec<_> =
+                found.into_iter().filter(|line| line.split(' ').any(|part| part == format!("connection={connection}"))).collect();
             assert!(found.len() == 1 && found[0].contains(" INFO "), "one info line of {connection} {word}: {found:?}\n{log}");
             found[0]
         };
@@ -68,7 +69,8 @@ fn nothing_secret_and_nothing_of_a_campaign_is_in_the_log_however_much_it_tells(
         let (dm, player) = (&campaign.dm, campaign.player(0));
         let name = json!({"name": "The Drowned Cellar"});
         expect_status(200, dm.http.patch(&format!("/api/campaigns/{}", campaign.id), &name));
-        let invited = expect_status(201, dm.http.post(&format!("/api/campaigns/{}/invitations", campaign.id), &json!({"email": "zoe@example.net"})));
+        let invited =
+            expect_status(201, dm.http.post(&format!("/api/campaigns/{}/invitations", campaign.id), &json!({"email": "zoe@example.net"})));
         let link = expect_status(201, dm.http.post(&format!("/api/campaigns/{}/invite-links", campaign.id), &json!({})));
         campaign.post_map("grassland", &["4711,-42"]);
         let mut on_board = campaign.dm_socket(&server);
@@ -86,7 +88,12 @@ fn nothing_secret_and_nothing_of_a_campaign_is_in_the_log_however_much_it_tells(
         let http = Client::new(&server);
         let guess = json!({"email": player.email, "password": "sesame-of-a-guess"});
         expect_status(401, http.post("/api/auth/sign-in/email", &guess));
-        http.send("POST", "/api/auth/sign-in/email", Some(br#"{"email": "zoe@example.net", "password": "sesame"#), &[("content-type", "application/json")]);
+        http.send(
+            "POST",
+            "/api/auth/sign-in/email",
+            Some(br#"{"email": "zoe@example.net", "password": "sesame"#),
+            &[("content-type", "application/json")],
+        );
         http.clone().cookie(&player.cookie).get("/api/auth/get-session");
         for path in ["/api/campaigns/{}/map?as=sesame", "/api/campaigns/{}/nothing", "/nothing/{}?token=sesame", "/api/invite-links/{}"] {
             dm.http.get(&path.replace("{}", &campaign.id));
@@ -106,7 +113,8 @@ fn nothing_secret_and_nothing_of_a_campaign_is_in_the_log_however_much_it_tells(
         for person in [dm, player, &session] {
             forbidden.extend([person.token.clone(), signature(&person.cookie), person.email.clone(), person.name.clone()]);
         }
-        let words = ["sesame", "Drowned", "Sunless", "Fenrir", "4711", "quicksand", "grassland", "zoe@", "better-auth.session_token", "?as="];
+        let words =
+            ["sesame", "Drowned", "Sunless", "Fenrir", "4711", "quicksand", "grassland", "zoe@", "better-auth.session_token", "?as="];
         forbidden.extend(words.map(str::to_owned));
         for word in forbidden {
             let found: Vec<_> = log.lines().filter(|line| line.contains(&word)).collect();
