@@ -6,6 +6,7 @@ mod autobahn;
 mod better_auth;
 mod cli;
 mod database_gone;
+mod durability;
 mod limits;
 mod migrations;
 mod operations;
