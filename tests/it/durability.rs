@@ -260,7 +260,7 @@ impl<'a> Play<'a> {
                 }
                 self.server.kill9();
                 // Every other time the last answers are lost on the way.
-                while self.figures.kills % 2 == 0
+                while self.figures.kills.is_multiple_of(2)
                     && let Came::Frame(frame) = self.dm.socket.came()
                 {
                     self.take(frame, &mut waiting);
