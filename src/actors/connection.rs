@@ -15,11 +15,11 @@ use actix_web_actors::HttpContext;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::actors::bucket::Bucket;
+use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::counts::Counts;
 use crate::actors::hub::{self, HubRef};
 use crate::actors::inlet::{Inlet, Said};
-use crate::actors::line::{Line, LineSession};
+use crate::actors::line::{ConnectionId, Line, LineSession};
 use crate::actors::lobby::{CampaignRoom, Rooms};
 use crate::actors::parts::encode_one;
 use crate::actors::registry::Registry;
@@ -58,10 +58,23 @@ pub struct Admission {
 #[rtype(result = "()")]
 pub struct Admit(pub Result<Admission, Close>);
 
+/// A place in a room. Whatever becomes of the connection, the room is told when it is given up.
+struct Place {
+    room: CampaignRoom,
+    connection: ConnectionId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // At most one for each Join, which went through the bounded way.
+        self.room.do_send(Leave { connection: self.connection });
+    }
+}
+
 /// The room has been told of the connection.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Joined(Result<CampaignRoom, Rejection>);
+struct Joined(Result<Place, Rejection>);
 
 enum Stage {
     /// Not let in yet. What came meanwhile is handled afterwards.
@@ -69,7 +82,7 @@ enum Stage {
         early: Vec<ByteString>,
         bytes: usize,
     },
-    Open(CampaignRoom),
+    Open(Place),
 }
 
 pub struct Connection {
@@ -79,7 +92,7 @@ pub struct Connection {
     stage: Stage,
     admission: Option<Admission>,
     bucket: Bucket,
-    strikes: u32,
+    strikes: Strikes,
     context: Arc<ConnectionContext>,
 }
 
@@ -93,7 +106,7 @@ impl Connection {
             stage: Stage::Waiting { early: Vec::new(), bytes: 0 },
             admission: None,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
-            strikes: 0,
+            strikes: Strikes::default(),
             context,
         }
     }
@@ -104,12 +117,13 @@ impl Connection {
             Said::Binary(_) => return self.line.outbox.close(Close::TextOnly),
         };
         match &mut self.stage {
-            Stage::Open(room) => {
-                let room = room.clone();
+            Stage::Open(place) => {
+                let room = place.room.clone();
                 self.handle_frame(&text, &room);
             }
             Stage::Waiting { early, bytes } => {
-                *bytes += text.len();
+                // Also an empty one takes room.
+                *bytes += text.len() + size_of::<ByteString>();
                 if *bytes > BYTES_BEFORE_CONNECTED_MAX {
                     return self.line.outbox.close(Close::MessageTooBig);
                 }
@@ -124,7 +138,6 @@ impl Connection {
         {
             return self.strike(text, wait);
         }
-        self.strikes = 0;
         match decode(text) {
             Ok(Decoded { id, body: Body::Ping }) => {
                 self.line.outbox.send(&encode_one(&Pong { id }, None), 1);
@@ -149,8 +162,7 @@ impl Connection {
     /// A frame over the limit is not carried out; who goes on all the same is closed.
     fn strike(&mut self, text: &str, wait: f32) {
         self.context.counts.rate_limited();
-        self.strikes += 1;
-        if self.strikes > RATE_LIMIT_STRIKES_MAX {
+        if self.strikes.add(Instant::now()) > RATE_LIMIT_STRIKES_MAX {
             return self.line.outbox.close(Close::TooManyMessages);
         }
         let id = decode(text).map_or_else(|refused| refused.id, |decoded| decoded.id);
@@ -179,20 +191,17 @@ impl Actor for Connection {
         } else {
             log::info!("disconnect connection={} code={}", self.line.id, reason.map_or(1006, Close::code));
         }
-        if let Stage::Open(room) = &self.stage {
-            // At most one for each Join, which went through the bounded way.
-            room.do_send(Leave { connection: self.line.id });
-        }
+        self.stage = Stage::Waiting { early: Vec::new(), bytes: 0 };
     }
 }
 
 impl StreamHandler<Result<Bytes, PayloadError>> for Connection {
     fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
         let Ok(chunk) = chunk else { return ctx.stop() };
-        let mut said = Vec::new();
-        let line = self.line.clone();
-        self.inlet.take(&line, chunk, |one| said.push(one));
-        said.into_iter().take_while(|_| line.outbox.is_open()).for_each(|one| self.hear(one));
+        self.inlet.feed(&self.line, chunk);
+        while let Some(said) = self.inlet.next(&self.line) {
+            self.hear(said);
+        }
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {
@@ -222,10 +231,9 @@ impl Handler<Admit> for Connection {
         actix::spawn(async move {
             let Admission { user, room, since, .. } = admission;
             let join = || Join { connection, hub: hub.clone(), user: user.clone(), since };
-            let joined = rooms.join(&room, join).await;
-            if let Err(SendError::Closed(Joined(Ok(room)))) = address.try_send(Joined(joined)) {
-                room.do_send(Leave { connection });
-            }
+            let joined = rooms.join(&room, join).await.map(|room| Place { room, connection });
+            // The one message of its kind. A connection that is gone gives its place up with it.
+            address.do_send(Joined(joined));
         });
     }
 }
@@ -234,16 +242,13 @@ impl Handler<Joined> for Connection {
     type Result = ();
 
     fn handle(&mut self, Joined(joined): Joined, _: &mut Self::Context) {
-        let room = match joined {
-            Ok(room) => room,
-            Err(_) => return self.line.refuse(Close::TryAgainLater),
-        };
-        let Stage::Waiting { early, .. } = std::mem::replace(&mut self.stage, Stage::Open(room.clone())) else { return };
-        early
-            .iter()
-            .take_while(|_| self.line.outbox.is_open())
-            .collect::<Vec<_>>()
-            .into_iter()
-            .for_each(|text| self.handle_frame(text, &room));
+        let Ok(place) = joined else { return self.line.refuse(Close::TryAgainLater) };
+        let room = place.room.clone();
+        let Stage::Waiting { early, .. } = std::mem::replace(&mut self.stage, Stage::Open(place)) else { return };
+        for text in early {
+            if self.line.outbox.is_open() {
+                self.handle_frame(&text, &room);
+            }
+        }
     }
 }

@@ -137,8 +137,10 @@ pub async fn on_thread<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let (answer, answered) = oneshot::channel();
     thread.do_send(Job(Box::new(move |executor| {
+        // Also getting a connection may panic: no thread is ever lost.
+        let done = catch_unwind(AssertUnwindSafe(|| executor.run(work))).unwrap_or_else(|payload| Err(panicked(payload)));
         // The one who asked may have gone meanwhile; the work is done all the same.
-        let _ = answer.send(executor.run(work));
+        let _ = answer.send(done);
     })));
     answered.await.unwrap_or(Err(StoreError::Unavailable))
 }

@@ -1,6 +1,5 @@
 //! What a socket says, down to whole messages. Pings, goodbyes and broken streams are dealt with here; what is left is what a connection is for.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -27,8 +26,8 @@ impl Inlet {
         Self { decoder: Decoder::new(limits), discarded: 0 }
     }
 
-    /// Takes a chunk of the stream and hands every message to `each`, as long as the connection is open.
-    pub fn take(&mut self, line: &Rc<Line>, chunk: Bytes, mut each: impl FnMut(Said)) {
+    /// Takes a chunk of the stream; [`Inlet::next`] has what it completes.
+    pub fn feed(&mut self, line: &Line, chunk: Bytes) {
         line.heard_at.set(Instant::now());
         if !line.outbox.is_open() {
             self.discarded += chunk.len();
@@ -38,10 +37,15 @@ impl Inlet {
             return;
         }
         self.decoder.feed(chunk);
+    }
+
+    /// The next message, as long as the connection is open. It is to be dealt with before the next one is asked for: what was said before a goodbye
+    /// counts.
+    pub fn next(&mut self, line: &Line) -> Option<Said> {
         while line.outbox.is_open() {
             match self.decoder.next() {
-                Ok(Some(Inbound::Text(text))) => each(Said::Text(text)),
-                Ok(Some(Inbound::Binary(bytes))) => each(Said::Binary(bytes)),
+                Ok(Some(Inbound::Text(text))) => return Some(Said::Text(text)),
+                Ok(Some(Inbound::Binary(bytes))) => return Some(Said::Binary(bytes)),
                 Ok(Some(Inbound::Ping(payload))) => {
                     line.outbox.send(&frame::pong(&payload), 1);
                 }
@@ -51,5 +55,6 @@ impl Inlet {
                 Err(violation) => line.outbox.close(violation.into()),
             }
         }
+        None
     }
 }

@@ -54,13 +54,14 @@ impl StreamHandler<Result<Bytes, PayloadError>> for Echo {
     fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
         let Ok(chunk) = chunk else { return ctx.stop() };
         let line = self.line.clone();
-        self.inlet.take(&line, chunk, |said| {
+        self.inlet.feed(&line, chunk);
+        while let Some(said) = self.inlet.next(&line) {
             let frame = match said {
                 Said::Text(text) => frame::text(text.as_bytes()),
                 Said::Binary(bytes) => frame::binary(&bytes),
             };
             line.outbox.feed(&frame, 1);
-        });
+        }
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {

@@ -32,7 +32,8 @@ fn each_kind_of_failure_has_its_code_and_one_plain_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
     let taken = taken.local_addr().expect("is bound").port().to_string();
     let nobody = "postgres://me:sesame@127.0.0.1:1/none";
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 8] = [
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&[&str], Settings, i32, &str); 8] = [
         (&["serve", "--fast"], &[], 64, "moothall help"),
         (&["migrate", "sideways"], &[], 64, "moothall help"),
         (&[], &[("PING_INTERVAL", "25")], 78, "PING_INTERVAL"),

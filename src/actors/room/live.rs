@@ -103,6 +103,8 @@ pub struct Live<L: StoredRoom> {
     presence: Presence,
     member_by_connection: HashMap<ConnectionId, MemberNo>,
     presence_timer: bool,
+    /// The room is being deleted: there is nothing to come into and nothing to change any more.
+    closed: bool,
     touched_at: Timestamp,
 }
 
@@ -119,6 +121,7 @@ impl<L: StoredRoom> Live<L> {
             presence: Presence::default(),
             member_by_connection: HashMap::new(),
             presence_timer: false,
+            closed: false,
             touched_at: clock::now(),
         }
     }
@@ -162,7 +165,7 @@ impl<L: StoredRoom> Live<L> {
             seat.in_flight += 1;
         }
         let by = user.as_ref().and_then(|user| self.logic.member(user));
-        if user.is_some() && by.is_none() {
+        if self.closed || user.is_some() && by.is_none() {
             return self.refuse(back, id, Rejection::not_found("No such room"));
         }
         let Some((id, member)) = id.clone().zip(by.clone()) else {
@@ -195,13 +198,11 @@ impl<L: StoredRoom> Live<L> {
         let found = async move { database.read(move |db| journal::command(db, &room_id, &user, &key)).await };
         ctx.wait(found.into_actor(room).map(move |found, room, ctx| {
             room.guarded(ctx, |room, ctx| {
+                let Back::Socket(connection) = back else { return };
                 if room.generation != generation {
-                    if let Back::Socket(connection) = back {
-                        room.reject(connection, Some(id), &Rejection::storage_unavailable());
-                    }
-                    return;
+                    return room.reject(connection, Some(id), &Rejection::storage_unavailable());
                 }
-                room.with_live(ctx, |live, room, _| match found {
+                room.work_for(connection, Some(id.clone()), ctx, |live, room, _| match found {
                     Ok(Some(row)) if row.at >= since => {
                         let remembered = Remembered { hash: row.hash, seq: row.seq, answer: row.answer.into(), at: row.at };
                         live.answer_again(back, id, hash, &remembered);
@@ -209,6 +210,7 @@ impl<L: StoredRoom> Live<L> {
                     Ok(_) => live.carry_out(back, Some(member), Some(id), Some(hash), command, room),
                     Err(_) => live.refuse(back, Some(id), Rejection::storage_unavailable()),
                 });
+                room.take_up(ctx);
             });
         }));
     }
@@ -244,23 +246,17 @@ impl<L: StoredRoom> Live<L> {
         }
         let remembers = id.clone().zip(hash).zip(by.map(|member| member.user));
         let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, changed.is_some(), &answer));
-        let mut closed = false;
         match changed {
             Some((effects, user)) => {
-                closed = effects.closed;
+                self.closed = effects.closed;
                 self.commit_event(effects, user, command_row, room);
             }
             None if command_row.is_some() => self.commit(None, command_row, Vec::new(), room),
             None => {}
         }
         self.acknowledge(back, id, answer);
-        if closed {
-            room.seats
-                .keys()
-                .copied()
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|connection| self.say(Saying::Detach { connection, close: Close::Removed }));
+        if self.closed {
+            room.seats.keys().for_each(|&connection| self.say(Saying::Detach { connection, close: Close::Removed }));
         }
     }
 
@@ -285,8 +281,8 @@ impl<L: StoredRoom> Live<L> {
         self.commit(Some(event), command, effects.rows, room);
         self.say(Saying::Parts { seq: self.head, parts: Arc::new(encoding.parts) });
         for user in effects.removed {
-            let gone = room.seats.iter().filter(|(_, seat)| seat.user == user).map(|(&connection, _)| connection);
-            gone.collect::<Vec<_>>().into_iter().for_each(|connection| self.say(Saying::Detach { connection, close: Close::Removed }));
+            let gone = room.seats.iter().filter(|(_, seat)| seat.user == user);
+            gone.for_each(|(&connection, _)| self.say(Saying::Detach { connection, close: Close::Removed }));
         }
     }
 
@@ -345,7 +341,7 @@ impl<L: StoredRoom> Live<L> {
     pub fn join(&mut self, connection: ConnectionId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
         self.touched_at = clock::now();
         let Some(seat) = room.seats.get(&connection) else { return };
-        let Some(member) = self.logic.member(&seat.user) else {
+        let Some(member) = self.logic.member(&seat.user).filter(|_| !self.closed) else {
             return self.say(Saying::Detach { connection, close: Close::NotAMember });
         };
         let since = seat.since.filter(|cursor| (0..=self.head).contains(&cursor.seq) && cursor.seq >= self.logic.joined_seq(member.no));
@@ -355,7 +351,6 @@ impl<L: StoredRoom> Live<L> {
             Some(cursor) => self.resume(connection, member, cursor, room, ctx),
             None => self.show(connection, &member, room),
         }
-        self.tell_presence(room, ctx);
     }
 
     /// The whole state, as of the working head.
@@ -405,9 +400,9 @@ impl<L: StoredRoom> Live<L> {
         let Some(seat) = room.seats.get_mut(&connection) else { return };
         let Some(member) = self.logic.member(&seat.user) else { return };
         let Some(missed) = missed else { return self.show(connection, &member, room) };
-        seat.attached = true;
         let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
         frames.extend_from_slice(&missed);
+        seat.attached = true;
         seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
     }
 
@@ -439,7 +434,7 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
-    pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
+    pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>) {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
         let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
@@ -450,7 +445,6 @@ impl<L: StoredRoom> Live<L> {
         {
             self.log_presence(&member, false, room);
         }
-        self.tell_presence(room, ctx);
     }
 
     fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
@@ -463,7 +457,7 @@ impl<L: StoredRoom> Live<L> {
     fn log_presence(&mut self, member: &Member, joined: bool, room: &Room<L>) {
         let at = Moment { now: self.touched_at, fresh: "", seq: self.head };
         let rows = self.logic.presence_rows(at, member, joined);
-        if !rows.is_empty() {
+        if !rows.is_empty() && !self.closed {
             self.commit(None, None, rows, room);
         }
     }
@@ -480,10 +474,7 @@ impl<L: StoredRoom> Live<L> {
         ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, room, ctx| {
-                        live.presence_timer = false;
-                        live.tell_presence(room, ctx);
-                    });
+                    room.with_live(ctx, |live, _, _| live.presence_timer = false);
                 }
             });
         });
@@ -529,6 +520,7 @@ impl<L: StoredRoom> Live<L> {
             Saying::Signal(signal) => drop(signal.send(())),
             Saying::Attach { connection, member, leads, frames, hold } => {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
+                // With `hold` it has been told nothing yet: should the state be lost meanwhile, it comes in anew.
                 seat.attached = !hold;
                 tell(&seat.hub, Item::Attach { connection, member, leads, frames, hold });
             }

@@ -18,11 +18,11 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient, WrapFuture};
 
@@ -43,12 +43,12 @@ use crate::actors::parts::encode_one;
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
-use crate::protocol::limits::ROOM_MAILBOX_MAX;
+use crate::protocol::limits::{COMMANDS_IN_FLIGHT_MAX, ROOM_MAILBOX_MAX};
 use crate::protocol::session::Epoch;
 
 /// Messages that may wait while a room is being loaded; more is `BUSY`.
 const EARLY_MAX: usize = 1_024;
-/// How long a room that could not be loaded waits before it tries again for the connections that it has.
+/// How long a room that could not be loaded, or panics again and again, waits before it tries again for the connections that it has.
 const RELOAD_DELAY: Duration = Duration::from_secs(1);
 
 /// How long a room that is forgotten still sends back those who were given its address just before.
@@ -74,15 +74,14 @@ struct Seat {
     user: UserId,
     /// What it asked to resume from.
     since: Option<Cursor>,
-    /// It has been sent what it came for, and hears the room. One whose missed frames are still being read does not yet.
+    /// It has been sent the state, or what it missed: it hears the room.
     attached: bool,
     /// Commands that wait for their answer.
     in_flight: u32,
 }
 
 enum Phase<L: StoredRoom> {
-    /// What came meanwhile is handled when the room is there.
-    Loading(Vec<Early<L>>),
+    Loading,
     Live(Box<Live<L>>),
     /// It could not be loaded; with connections it is tried again.
     Failed,
@@ -103,6 +102,8 @@ pub struct Room<L: StoredRoom> {
     /// Its own, for the Journal.
     address: Option<Recipient<Persisted>>,
     phase: Phase<L>,
+    /// What came while the room was being loaded, in order.
+    early: VecDeque<Early<L>>,
     seats: BTreeMap<ConnectionId, Seat>,
     /// The hubs of the seats, and how many seats each has.
     hubs: HashMap<usize, (HubRef, usize)>,
@@ -110,8 +111,11 @@ pub struct Room<L: StoredRoom> {
     spoken: Option<i64>,
     /// Counts the loads: an answer that belongs to an earlier one is dropped.
     generation: u64,
-    /// The command that is being carried out: whom to tell if the room does not survive it.
+    /// The socket's command that is being carried out: it is answered even if it makes the room panic.
     at_work: Option<(ConnectionId, Option<CommandId>)>,
+    panicked_at: Option<Instant>,
+    /// A timer runs that will see whether the room is still empty.
+    resting: bool,
 }
 
 impl<L: StoredRoom> Room<L> {
@@ -122,12 +126,15 @@ impl<L: StoredRoom> Room<L> {
             context,
             lobby,
             address: None,
-            phase: Phase::Loading(Vec::new()),
+            phase: Phase::Loading,
+            early: VecDeque::new(),
             seats: BTreeMap::new(),
             hubs: HashMap::new(),
             spoken: None,
             generation: 0,
             at_work: None,
+            panicked_at: None,
+            resting: false,
         }
     }
 
@@ -138,10 +145,18 @@ impl<L: StoredRoom> Room<L> {
             if let Some((connection, id)) = self.at_work.take() {
                 self.reject(connection, id, &Rejection::internal());
             }
-            // What waited for the Journal may have become durable.
+            // What the others sent may have been carried out.
             self.drop_state(&Rejection::storage_unavailable());
-            self.load(ctx);
+            self.load_after_panic(ctx);
         }
+    }
+
+    /// At once; but a room that panics whenever it is loaded must not keep the database busy.
+    fn load_after_panic(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let before = self.panicked_at.replace(now);
+        let again = before.is_some_and(|before| now.duration_since(before) < RELOAD_DELAY);
+        self.load_in(if again { RELOAD_DELAY } else { Duration::ZERO }, ctx);
     }
 
     fn recipient(&self) -> Recipient<Persisted> {
@@ -149,24 +164,38 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
-        self.phase = Phase::Loading(Vec::new());
+        self.load_in(Duration::ZERO, ctx);
+    }
+
+    fn load_in(&mut self, delay: Duration, ctx: &mut Context<Self>) {
+        self.phase = Phase::Loading;
         self.generation += 1;
+        let generation = self.generation;
         let loading = load::load::<L>(self.context.clone(), self.id.clone(), self.spoken);
-        ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| room.guarded(ctx, |room, ctx| room.loaded(loaded, ctx))));
+        let loading = async move {
+            tokio::time::sleep(delay).await;
+            loading.await
+        };
+        ctx.spawn(loading.into_actor(self).map(move |loaded, room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation == generation {
+                    room.loaded(loaded, ctx);
+                }
+            })
+        }));
     }
 
     fn loaded(&mut self, loaded: Result<Loaded<L>, LoadFailure>, ctx: &mut Context<Self>) {
-        let early = match std::mem::replace(&mut self.phase, Phase::Failed) {
-            Phase::Loading(early) => early,
-            _ => return,
-        };
+        if !matches!(self.phase, Phase::Loading) {
+            return;
+        }
         match loaded {
-            Ok(loaded) => self.go_live(loaded, early, ctx),
-            Err(failure) => self.give_up(failure, early, ctx),
+            Ok(loaded) => self.go_live(loaded, ctx),
+            Err(failure) => self.give_up(failure, ctx),
         }
     }
 
-    fn go_live(&mut self, loaded: Loaded<L>, early: Vec<Early<L>>, ctx: &mut Context<Self>) {
+    fn go_live(&mut self, loaded: Loaded<L>, ctx: &mut Context<Self>) {
         let Loaded { logic, epoch, head, memory, missed } = loaded;
         log::debug!("room={} loaded epoch={epoch} head={head}", self.id);
         let reloaded = self.spoken.is_some();
@@ -187,20 +216,24 @@ impl<L: StoredRoom> Room<L> {
         self.with_live(ctx, |live, room, ctx| {
             let seated: Vec<ConnectionId> = room.seats.keys().copied().collect();
             seated.into_iter().for_each(|connection| live.seat_again(connection, room, ctx));
-            // Who left while there was no state is told by the list.
-            live.tell_presence(room, ctx);
         });
-        // Each by itself: one that makes the room panic must not take the answers of the others along.
-        for early in early {
-            self.guarded(ctx, |room, ctx| match early {
-                Early::Order(order) => room.order(order, ctx),
-                Early::Ask(ask) => drop(room.ask(ask, ctx)),
-            });
-        }
+        self.take_up(ctx);
         self.rest_if_empty(ctx);
     }
 
-    fn give_up(&mut self, failure: LoadFailure, early: Vec<Early<L>>, ctx: &mut Context<Self>) {
+    /// Handles what came while the room was being loaded, in the order in which it came: while the id of a command is looked up, the rest waits, as
+    /// what is in the mailbox does.
+    fn take_up(&mut self, ctx: &mut Context<Self>) {
+        while matches!(self.phase, Phase::Live(_)) && !ctx.waiting() {
+            match self.early.pop_front() {
+                Some(Early::Order(order)) => self.order(order, ctx),
+                Some(Early::Ask(ask)) => drop(self.ask(ask, ctx)),
+                None => return,
+            }
+        }
+    }
+
+    fn give_up(&mut self, failure: LoadFailure, ctx: &mut Context<Self>) {
         let (rejection, close) = match &failure {
             LoadFailure::NotThere => (Rejection::not_found("No such room"), Close::NotAMember),
             LoadFailure::Elsewhere(node) => {
@@ -212,7 +245,7 @@ impl<L: StoredRoom> Room<L> {
                 (Rejection::storage_unavailable(), Close::TryAgainLater)
             }
         };
-        for early in early {
+        for early in std::mem::take(&mut self.early) {
             match early {
                 Early::Order(order) => self.reject(order.connection, order.id, &rejection),
                 Early::Ask(ask) => drop(ask.answer.send(Err(rejection.clone()))),
@@ -251,17 +284,16 @@ impl<L: StoredRoom> Room<L> {
             Phase::Live(live) => live,
             other => return self.phase = other,
         };
-        let worked = catch_unwind(AssertUnwindSafe(|| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
             work(&mut live, self, ctx);
             live.speak(self);
+            // What was done or said may have changed who is here; and who left while there was no state is told by the list.
+            live.tell_presence(self, ctx);
+            live.speak(self);
         }));
-        if matches!(self.phase, Phase::Failed) {
-            self.phase = Phase::Live(live);
-        }
-        // The guard drops the state, but first it answers those whom the state knows to be waiting.
-        if let Err(panic) = worked {
-            resume_unwind(panic);
-        }
+        self.phase = Phase::Live(live);
+        // After a panic only what the state was going to say is of use: the guard tells those who wait for it.
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
     }
 
     /// True when a command must wait outside: the sockets are behind, or too much waits for the database.
@@ -271,28 +303,35 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn order(&mut self, order: Order<L>, ctx: &mut Context<Self>) {
-        let Some(seat) = self.seats.get_mut(&order.connection) else { return };
-        let connection = order.connection;
-        let id = order.id.clone();
-        let refuse = |room: &Self, rejection: Rejection| room.reject(connection, id.clone(), &rejection);
-        match &mut self.phase {
-            Phase::Loading(early) if early.len() < EARLY_MAX => return early.push(Early::Order(order)),
-            Phase::Loading(_) => return refuse(self, Rejection::busy()),
-            Phase::Failed | Phase::Retiring => return refuse(self, Rejection::storage_unavailable()),
-            Phase::Live(_) => {}
+        let Some(seat) = self.seats.get(&order.connection) else { return };
+        let (user, in_flight) = (seat.user.clone(), seat.in_flight);
+        let refusal = match &self.phase {
+            Phase::Loading if self.early.len() < EARLY_MAX => return self.early.push_back(Early::Order(order)),
+            Phase::Loading => Some(Rejection::busy()),
+            Phase::Failed | Phase::Retiring => Some(Rejection::storage_unavailable()),
+            Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) => Some(Rejection::busy()),
+            Phase::Live(_) if in_flight >= COMMANDS_IN_FLIGHT_MAX || self.is_overloaded() => Some(Rejection::busy()),
+            Phase::Live(_) => None,
+        };
+        let Order { connection, id, command } = order;
+        match refusal {
+            Some(rejection) => self.reject(connection, id, &rejection),
+            None => self.work_for(connection, id.clone(), ctx, |live, room, ctx| {
+                live.command(Back::Socket(connection), Some(user), id, command, room, ctx)
+            }),
         }
-        if self.context.draining.load(Ordering::Relaxed) {
-            return refuse(self, Rejection::busy());
-        }
-        if seat.in_flight >= crate::protocol::limits::COMMANDS_IN_FLIGHT_MAX {
-            return refuse(self, Rejection::busy());
-        }
-        if self.is_overloaded() {
-            return refuse(self, Rejection::busy());
-        }
-        let user = self.seats[&connection].user.clone();
-        self.at_work = Some((connection, order.id.clone()));
-        self.with_live(ctx, |live, room, ctx| live.command(Back::Socket(connection), Some(user), order.id, order.command, room, ctx));
+    }
+
+    /// Lends the live state to the command of a connection, which is answered in any case.
+    fn work_for(
+        &mut self,
+        connection: ConnectionId,
+        id: Option<CommandId>,
+        ctx: &mut Context<Self>,
+        work: impl FnOnce(&mut Live<L>, &mut Self, &mut Context<Self>),
+    ) {
+        self.at_work = Some((connection, id));
+        self.with_live(ctx, work);
         self.at_work = None;
     }
 
@@ -300,8 +339,8 @@ impl<L: StoredRoom> Room<L> {
         let overloaded = self.is_overloaded();
         match &mut self.phase {
             Phase::Retiring => return Err(Box::new(ask)),
-            Phase::Loading(early) if early.len() < EARLY_MAX => early.push(Early::Ask(ask)),
-            Phase::Loading(_) => drop(ask.answer.send(Err(Rejection::busy()))),
+            Phase::Loading if self.early.len() < EARLY_MAX => self.early.push_back(Early::Ask(ask)),
+            Phase::Loading => drop(ask.answer.send(Err(Rejection::busy()))),
             Phase::Failed => drop(ask.answer.send(Err(Rejection::storage_unavailable()))),
             Phase::Live(_) if self.context.draining.load(Ordering::Relaxed) || overloaded => {
                 let _ = ask.answer.send(Err(Rejection::busy()));
@@ -351,19 +390,18 @@ impl<L: StoredRoom> Room<L> {
 
     /// Unloads the room when nobody came for a while.
     fn rest_if_empty(&mut self, ctx: &mut Context<Self>) {
-        if !self.seats.is_empty() {
+        if !self.seats.is_empty() || std::mem::replace(&mut self.resting, true) {
             return;
         }
-        let generation = self.generation;
-        ctx.run_later(self.context.idle_timeout, move |room, ctx| {
+        ctx.run_later(self.context.idle_timeout, |room, ctx| {
+            room.resting = false;
             let quiet = match &room.phase {
                 Phase::Live(live) => live.is_quiet(clock::now(), room.context.idle_timeout),
                 Phase::Failed => true,
-                Phase::Loading(_) | Phase::Retiring => return,
+                Phase::Loading => false,
+                Phase::Retiring => return,
             };
-            if room.generation == generation && room.seats.is_empty() {
-                if quiet { room.retire(ctx) } else { room.rest_if_empty(ctx) }
-            }
+            if room.seats.is_empty() && quiet { room.retire(ctx) } else { room.rest_if_empty(ctx) }
         });
     }
 
@@ -415,11 +453,14 @@ impl<L: StoredRoom> Handler<Join> for Room<L> {
         }
         self.guarded(ctx, |room, ctx| {
             let Join { connection, hub, user, since } = join;
+            if room.is_overloaded() {
+                return hub.tell(room.no, vec![Item::Detach { connection, close: Close::TryAgainLater }]);
+            }
             room.add_seat(connection, Seat { hub, user, since, attached: false, in_flight: 0 });
             match room.phase {
                 Phase::Live(_) => room.with_live(ctx, |live, room, ctx| live.join(connection, room, ctx)),
                 Phase::Failed => room.load(ctx),
-                Phase::Loading(_) | Phase::Retiring => {}
+                Phase::Loading | Phase::Retiring => {}
             }
         });
         Ok(())
@@ -432,7 +473,7 @@ impl<L: StoredRoom> Handler<Leave> for Room<L> {
     fn handle(&mut self, Leave { connection }: Leave, ctx: &mut Self::Context) {
         self.guarded(ctx, |room, ctx| {
             let Some(seat) = room.remove_seat(connection) else { return };
-            room.with_live(ctx, |live, room, ctx| live.leave(connection, &seat.user, room, ctx));
+            room.with_live(ctx, |live, room, _| live.leave(connection, &seat.user, room));
             room.rest_if_empty(ctx);
         });
     }

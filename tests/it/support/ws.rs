@@ -1,7 +1,7 @@
 //! A blocking WebSocket client. It never sleeps: it waits for a frame until an overall deadline, and says what it awaited and what came.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -176,6 +176,11 @@ impl Socket {
             Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_)) => {}
             Err(error) => panic!("sending: {error}"),
         }
+    }
+
+    /// Bytes as they are, framed or not. That the server closed meanwhile is found out by reading.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.socket.get_mut().write_all(bytes);
     }
 
     /// Sends a command under a fresh id, or under its own `id`, and gives the answer: `ack` or `error`. Other frames stay for [`Socket::next`].
