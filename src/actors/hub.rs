@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use crate::actors::counts::Counts;
 use crate::actors::line::{ConnectionId, Line};
 use crate::actors::parts::EncodedParts;
+use crate::actors::vital::vital;
 use crate::protocol::close::Close;
 use crate::protocol::frame;
 use crate::protocol::time::Timestamp;
@@ -218,7 +219,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let beat = Duration::from_secs(1).min(self.settings.ping_interval / 4).max(Duration::from_millis(20));
-        ctx.run_interval(beat, |hub, _| hub.look_after(Instant::now()));
+        ctx.run_interval(beat, |hub, _| vital("a hub", || hub.look_after(Instant::now())));
     }
 }
 
@@ -294,7 +295,7 @@ impl Handler<Flush> for Hub {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.flush();
+        vital("a hub", || self.flush());
     }
 }
 
@@ -303,18 +304,17 @@ impl RoomHere {
         let mut run = Run::default();
         for item in items {
             match item {
-                Item::Parts(parts) => {
-                    run.bytes += parts.largest();
-                    run.said.push(Said::Parts(parts));
-                    if run.bytes > WRITE_BYTES_MAX {
-                        self.say(std::mem::take(&mut run), counts);
+                Item::Parts(parts) => run.push(parts.largest(), Said::Parts(parts)),
+                Item::ToAll(frame) => run.push(frame.len(), Said::ToAll(frame)),
+                Item::To { connection, frame } => match self.seat_by_connection.get(&connection) {
+                    Some(_) => run.push(frame.len(), Said::To(connection, frame)),
+                    // A refusal of what it sent before it was let in.
+                    None => {
+                        if let Some(line) = lines.get(&connection) {
+                            line.outbox.send(&frame, 1);
+                        }
                     }
-                }
-                Item::ToAll(frame) => run.said.push(Said::ToAll(frame)),
-                Item::To { connection, frame } => {
-                    run.direct.insert(connection);
-                    run.said.push(Said::To(connection, frame));
-                }
+                },
                 Item::Attach { connection, member, leads, frames, hold } => {
                     self.say(std::mem::take(&mut run), counts);
                     if let Some(line) = lines.get(&connection) {
@@ -336,6 +336,9 @@ impl RoomHere {
                         line.refuse(close);
                     }
                 }
+            }
+            if run.bytes > WRITE_BYTES_MAX {
+                self.say(std::mem::take(&mut run), counts);
             }
         }
         self.say(run, counts);
@@ -365,38 +368,47 @@ impl RoomHere {
 
     /// Writes a run of frames to everybody whom they concern, each connection once.
     fn say(&self, run: Run, counts: &Counts) {
-        if run.said.is_empty() {
-            return;
-        }
         let mut told = Told::default();
+        let all: Vec<&Said> = run.said.iter().collect();
+        let shared: Vec<&Said> = all.iter().copied().filter(|said| !matches!(said, Said::To(..))).collect();
+        let apart = self.apart(&run.said);
+        apart.iter().for_each(|&index| told.put_together(&self.seats[index], &all));
+        if !shared.is_empty() {
+            self.say_to_the_others(&shared, &apart, &mut told);
+        }
+        counts.delivered(told.frames, told.bytes);
+        (0..told.evicted).for_each(|_| counts.evicted());
+    }
+
+    /// The seats that get a frame of their own among these, in ascending order.
+    fn apart(&self, said: &[Said]) -> Vec<usize> {
+        let seat = |said: &Said| match said {
+            Said::To(connection, _) => self.seat_by_connection.get(connection).copied(),
+            Said::Parts(_) | Said::ToAll(_) => None,
+        };
+        let mut apart: Vec<usize> = said.iter().filter_map(seat).collect();
+        apart.sort_unstable();
+        apart.dedup();
+        apart
+    }
+
+    fn say_to_the_others(&self, shared: &[&Said], apart: &[usize], told: &mut Told) {
+        let mut apart = apart.iter().copied().peekable();
         let mut together = HashMap::new();
-        for seat in &self.seats {
-            match &run.said[..] {
-                [Said::Parts(parts)] => {
-                    if let Some(index) = parts.matching(seat.member, seat.leads) {
-                        let (bytes, frames) = parts.part(index);
-                        told.send(seat, bytes, frames);
-                    }
-                }
-                [Said::To(connection, frame)] => {
-                    if *connection == seat.line.id {
-                        told.answer(seat, frame);
-                    }
-                }
-                said if seat.line.outbox.holds() => told.one_by_one(seat, said),
-                said if run.direct.contains(&seat.line.id) => {
-                    let (bytes, frames) = put_together(said, &heard(said, seat), Some(seat.line.id));
-                    told.send(seat, &bytes, frames);
-                }
-                said => {
-                    let heard = heard(said, seat);
-                    let (bytes, frames) = &*together.entry(heard).or_insert_with_key(|heard| put_together(said, heard, None));
+        for (index, seat) in self.seats.iter().enumerate() {
+            if apart.next_if_eq(&index).is_some() {
+                continue;
+            }
+            match shared {
+                // By far the most frequent: the bytes are shared as they are.
+                [one] => one.for_seat(seat).into_iter().for_each(|(bytes, frames)| told.send(seat, bytes, frames)),
+                several => {
+                    let heard = heard(several, seat);
+                    let (bytes, frames) = &*together.entry(heard).or_insert_with(|| put_together(several, seat));
                     told.send(seat, bytes, *frames);
                 }
             }
         }
-        counts.delivered(told.frames, told.bytes);
-        (0..told.evicted).for_each(|_| counts.evicted());
     }
 }
 
@@ -404,9 +416,14 @@ impl RoomHere {
 #[derive(Default)]
 struct Run {
     said: Vec<Said>,
-    /// Who gets a frame of his or her own among them.
-    direct: HashSet<ConnectionId>,
     bytes: usize,
+}
+
+impl Run {
+    fn push(&mut self, bytes: usize, said: Said) {
+        self.bytes += bytes;
+        self.said.push(said);
+    }
 }
 
 enum Said {
@@ -415,35 +432,32 @@ enum Said {
     ToAll(Bytes),
 }
 
+impl Said {
+    /// What a seat hears of it.
+    fn for_seat(&self, seat: &Seat) -> Option<(&Bytes, u32)> {
+        match self {
+            Said::Parts(parts) => parts.matching(seat.member, seat.leads).map(|index| parts.part(index)),
+            Said::To(connection, frame) => (*connection == seat.line.id).then_some((frame, 1)),
+            Said::ToAll(frame) => Some((frame, 1)),
+        }
+    }
+}
+
 /// Which part of each change a seat hears. Those who hear the same share the bytes.
-fn heard(said: &[Said], seat: &Seat) -> Vec<Option<u16>> {
-    let index = |said: &Said| match said {
-        Said::Parts(parts) => parts.matching(seat.member, seat.leads).map(|index| index as u16),
+fn heard(said: &[&Said], seat: &Seat) -> Vec<Option<usize>> {
+    let index = |said: &&Said| match said {
+        Said::Parts(parts) => parts.matching(seat.member, seat.leads),
         Said::To(..) | Said::ToAll(_) => None,
     };
     said.iter().map(index).collect()
 }
 
-fn put_together(said: &[Said], heard: &[Option<u16>], connection: Option<ConnectionId>) -> (Bytes, u32) {
+fn put_together(said: &[&Said], seat: &Seat) -> (Bytes, u32) {
     let mut bytes = BytesMut::new();
     let mut frames = 0;
-    for (said, heard) in said.iter().zip(heard) {
-        match (said, heard) {
-            (Said::Parts(parts), Some(index)) => {
-                let (part, count) = parts.part(usize::from(*index));
-                bytes.extend_from_slice(part);
-                frames += count;
-            }
-            (Said::To(to, frame), _) if Some(*to) == connection => {
-                bytes.extend_from_slice(frame);
-                frames += 1;
-            }
-            (Said::ToAll(frame), _) => {
-                bytes.extend_from_slice(frame);
-                frames += 1;
-            }
-            _ => {}
-        }
+    for (part, count) in said.iter().filter_map(|said| said.for_seat(seat)) {
+        bytes.extend_from_slice(part);
+        frames += count;
     }
     (bytes.freeze(), frames)
 }
@@ -456,6 +470,24 @@ struct Told {
 }
 
 impl Told {
+    /// What a seat hears that gets a frame of its own among it.
+    fn put_together(&mut self, seat: &Seat, said: &[&Said]) {
+        if seat.line.outbox.holds() {
+            return said.iter().for_each(|said| self.one_of_held(seat, said));
+        }
+        let (bytes, frames) = put_together(said, seat);
+        self.send(seat, &bytes, frames);
+    }
+
+    /// One by one, so that the outbox can tell the answers from what the room said.
+    fn one_of_held(&mut self, seat: &Seat, said: &Said) {
+        let Some((bytes, frames)) = said.for_seat(seat) else { return };
+        match said {
+            Said::To(..) => self.answer(seat, bytes),
+            Said::Parts(_) | Said::ToAll(_) => self.send(seat, bytes, frames),
+        }
+    }
+
     fn send(&mut self, seat: &Seat, bytes: &Bytes, frames: u32) {
         if !bytes.is_empty() {
             self.count(bytes, frames, seat.line.outbox.send(bytes, frames));
@@ -470,23 +502,6 @@ impl Told {
         self.frames += u64::from(frames);
         self.bytes += bytes.len() as u64;
         self.evicted += u64::from(evicted);
-    }
-
-    /// So that the outbox can tell the answers from what the room said.
-    fn one_by_one(&mut self, seat: &Seat, said: &[Said]) {
-        for said in said {
-            match said {
-                Said::Parts(parts) => {
-                    if let Some(index) = parts.matching(seat.member, seat.leads) {
-                        let (bytes, frames) = parts.part(index);
-                        self.send(seat, bytes, frames);
-                    }
-                }
-                Said::To(connection, frame) if *connection == seat.line.id => self.answer(seat, frame),
-                Said::To(..) => {}
-                Said::ToAll(frame) => self.send(seat, frame, 1),
-            }
-        }
     }
 }
 

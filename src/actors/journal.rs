@@ -15,6 +15,7 @@ use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message
 
 use crate::actors::counts::Counts;
 use crate::actors::executor::{DbExecutor, StoreError, on_thread};
+use crate::actors::vital::vital;
 use crate::protocol::ids::RoomId;
 use crate::store::journal::{Commit, Outcome, write_batch};
 
@@ -105,11 +106,13 @@ impl Journal {
         let began = Instant::now();
         let written = async move { on_thread(&thread, move |db| write_batch(db, &node, &commits)).await };
         ctx.spawn(written.into_actor(self).map(move |outcomes, journal, ctx| {
-            journal.counts.commit_took(began.elapsed());
-            journal.settle(told, outcomes);
-            journal.writers[index].busy = false;
-            journal.write_next(index, ctx);
-            journal.answer_drains();
+            vital("the journal", || {
+                journal.counts.commit_took(began.elapsed());
+                journal.settle(told, outcomes);
+                journal.writers[index].busy = false;
+                journal.write_next(index, ctx);
+                journal.answer_drains();
+            });
         }));
     }
 
@@ -186,9 +189,11 @@ impl Handler<Persist> for Journal {
     type Result = ();
 
     fn handle(&mut self, persist: Persist, ctx: &mut Self::Context) {
-        let index = self.writer_of(&persist.commit.room);
-        self.writers[index].waiting.push(persist);
-        self.write_next(index, ctx);
+        vital("the journal", || {
+            let index = self.writer_of(&persist.commit.room);
+            self.writers[index].waiting.push(persist);
+            self.write_next(index, ctx);
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::hub::RoomNo;
 use crate::actors::room::{Answered, Ask, Join, Room, RoomContext};
+use crate::actors::vital::vital;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::rooms::campaign::Campaign;
@@ -50,6 +51,18 @@ impl Lobby {
         room.hash(&mut hasher);
         self.threads[hasher.finish() as usize % self.threads.len()].handle()
     }
+
+    fn find_or_start(&mut self, id: RoomId, ctx: &mut Context<Self>) -> CampaignRoom {
+        if let Some((_, room)) = self.rooms.get(&id).filter(|(_, room)| room.connected()) {
+            return room.clone();
+        }
+        self.last += 1;
+        let no = RoomNo(self.last);
+        let (context, lobby, room_id) = (self.context.clone(), ctx.address(), id.clone());
+        let room = Room::start_in_arbiter(&self.thread_of(&id), move |_| Room::new(room_id, no, context, lobby));
+        self.rooms.insert(id, (no, room.clone()));
+        room
+    }
 }
 
 impl Actor for Lobby {
@@ -60,15 +73,7 @@ impl Handler<Find> for Lobby {
     type Result = MessageResult<Find>;
 
     fn handle(&mut self, Find(id): Find, ctx: &mut Self::Context) -> Self::Result {
-        if let Some((_, room)) = self.rooms.get(&id).filter(|(_, room)| room.connected()) {
-            return MessageResult(room.clone());
-        }
-        self.last += 1;
-        let no = RoomNo(self.last);
-        let (context, lobby, room_id) = (self.context.clone(), ctx.address(), id.clone());
-        let room = Room::start_in_arbiter(&self.thread_of(&id), move |_| Room::new(room_id, no, context, lobby));
-        self.rooms.insert(id, (no, room.clone()));
-        MessageResult(room)
+        MessageResult(vital("the lobby", || self.find_or_start(id, ctx)))
     }
 }
 

@@ -16,3 +16,4 @@ pub mod outbox;
 pub mod parts;
 pub mod registry;
 pub mod room;
+pub mod vital;

@@ -4,9 +4,10 @@
 //! 4. the HTTP server stops; 5. the node gives its rooms free. What does not fit into `SHUTDOWN_TIMEOUT` is cut off, which is as safe as kill -9.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Running;
 use crate::actors::hub::CloseSome;
@@ -17,28 +18,39 @@ use crate::protocol::close::Close;
 /// Sockets of one thread that are closed at once, and the pause after them: clients come back spread over time.
 const BATCH: usize = 250;
 const PAUSE: Duration = Duration::from_millis(50);
+/// By which tenth of `SHUTDOWN_TIMEOUT` a step is cut off: a database that hangs must not keep the clients from being told.
+const WRITTEN_BY: u32 = 5;
+const CLOSED_BY: u32 = 8;
+const STOPPED_BY: u32 = 9;
 
 pub(super) async fn drain(running: Running) {
     let began = Instant::now();
-    let timeout = running.settings.shutdown_timeout;
+    let by = |tenths| began + running.settings.shutdown_timeout * tenths / 10;
     log::info!("going down");
-    if tokio::time::timeout(timeout, in_order(&running)).await.is_err() {
-        log::warn!("not everything was closed within {timeout:?}");
-    }
-    let _ = tokio::time::timeout(Duration::from_secs(1), running.server.stop(false)).await;
-    let id = running.node.id.clone();
-    let freed = running.database.write(move |db| node::end(db, &id));
-    let _ = tokio::time::timeout(Duration::from_secs(2), freed).await;
+    running.readiness.set_draining();
+    running.room_context.draining.store(true, Ordering::Relaxed);
+    step("not all that was decided is written", by(WRITTEN_BY), write_all(&running)).await;
+    step("not every socket was closed", by(CLOSED_BY), close_sockets(&running)).await;
+    step("the HTTP server did not stop", by(STOPPED_BY), running.server.stop(false)).await;
+    step("the node did not give its rooms free", by(10), give_free(&running)).await;
     log::info!("down after {:?}", began.elapsed());
 }
 
-async fn in_order(running: &Running) {
-    running.readiness.set_draining();
-    running.room_context.draining.store(true, Ordering::Relaxed);
+async fn step<T>(otherwise: &str, deadline: Instant, step: impl Future<Output = T>) {
+    if tokio::time::timeout_at(deadline, step).await.is_err() {
+        log::warn!("{otherwise} in time");
+    }
+}
+
+async fn write_all(running: &Running) {
     let (written, all_written) = oneshot::channel();
     running.journal.do_send(Drain(written));
     let _ = all_written.await;
-    close_sockets(running).await;
+}
+
+async fn give_free(running: &Running) {
+    let id = running.node.id.clone();
+    let _ = running.database.write(move |db| node::end(db, &id)).await;
 }
 
 async fn close_sockets(running: &Running) {

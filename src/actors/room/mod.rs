@@ -234,6 +234,7 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn give_up(&mut self, failure: LoadFailure, ctx: &mut Context<Self>) {
+        self.phase = Phase::Failed;
         let (rejection, close) = match &failure {
             LoadFailure::NotThere => (Rejection::not_found("No such room"), Close::NotAMember),
             LoadFailure::Elsewhere(node) => {
