@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use crate::actors::hub::RoomNo;
 use crate::actors::room::{Answered, Ask, Join, Room, RoomContext};
 use crate::actors::vital::vital;
+use crate::protocol::campaign::command::{Answer, Command};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::rooms::campaign::Campaign;
-use crate::rooms::campaign::command::{Answer, Command};
 
 /// How often a caller that found a room on its way out asks again. Once is enough but for another retirement in between.
 const ATTEMPTS: usize = 5;

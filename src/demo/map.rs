@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::maps::{Format, import};
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
 
 const BUILT_IN: &[u8] = include_bytes!("map.txt");
 

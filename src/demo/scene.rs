@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::map::Map;
 use super::people::Person;
+use crate::protocol::campaign::command::{Command, Targets};
+use crate::protocol::campaign::token::TokenType;
 use crate::protocol::hex::HexKey;
 use crate::protocol::ids::UserId;
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::{Command, Targets};
-use crate::rooms::campaign::token::TokenType;
 
 /// How far everybody sees around the start, and how far the scout sees around the place where she went.
 const SIGHT: u32 = 2;

@@ -9,9 +9,9 @@ use crate::actors::counts::Counts;
 use crate::actors::executor::Database;
 use crate::actors::lobby::Rooms;
 use crate::http::health::Readiness;
+use crate::protocol::campaign::command::{Answer, Command};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CampaignId, RoomId, UserId};
-use crate::rooms::campaign::command::{Answer, Command};
 
 /// Files that are parsed at once. Each may be as large as `MAX_UPLOAD_BYTES`, and its hexes take several times that.
 const IMPORTS_AT_ONCE_MAX: usize = 2;

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::http::openapi::generator;
 use crate::http::routes::Routes;
+use crate::protocol::campaign::command::Answer;
 use crate::protocol::campaign::{ServerMessage, command_schemas};
 use crate::protocol::close::Close;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::ids::{CommandId, UserId};
-use crate::rooms::campaign::command::Answer;
 
 pub fn routes(routes: &mut Routes) {
     routes.call("specifications", Method::GET, "/api/asyncapi.json", serve, "What is spoken on /ws", |call| {

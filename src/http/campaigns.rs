@@ -15,9 +15,9 @@ use crate::http::body;
 use crate::http::query::{Params, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::protocol::campaign::command::Command;
 use crate::protocol::ids::{CampaignId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::Command;
 use crate::store::campaigns::{self, NewCampaign, Summary, role_label};
 
 pub fn routes(routes: &mut Routes) {

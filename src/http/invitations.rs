@@ -15,10 +15,10 @@ use crate::http::body;
 use crate::http::query::{Params, path_id, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::protocol::campaign::command::Command;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CampaignId, InvitationId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::Command;
 use crate::store::campaigns::has_member_with_email;
 use crate::store::campaigns::invitations::{self, InvitationRow, ReceivedInvitation};
 

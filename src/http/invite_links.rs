@@ -19,9 +19,9 @@ use crate::http::body;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::protocol::campaign::command::Command;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::Command;
 use crate::store::campaigns::invitations;
 
 const EXPIRES_IN_HOURS: u32 = 168;

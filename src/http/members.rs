@@ -12,9 +12,9 @@ use crate::http::access::{Answer, campaign_of, no_content, ok, role};
 use crate::http::query::{Params, path_id, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::protocol::campaign::command::Command;
 use crate::protocol::ids::UserId;
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::Command;
 use crate::rooms::campaign::rows::Role;
 use crate::store::campaigns::{self, MemberRow, role_label};
 

@@ -199,7 +199,7 @@ fn order(step: u64, token_id: &str, hexes: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::campaign::command::Command;
+    use crate::protocol::campaign::command::Command;
 
     #[test]
     fn every_order_is_a_command_that_differs_from_the_one_before_it() {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::limits::HEXES_MAX;
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 
 use super::{ImportError, Imported, SKIPPED_MAX, Skipped};
 

@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use super::collect::{Collector, Lines, json_reason};
 use super::{ImportError, Imported};
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
 use crate::protocol::hex::Terrain;
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 
 const VERSION: u64 = 1;
 

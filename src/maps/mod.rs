@@ -18,9 +18,9 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::hexjson::export_hexjson;
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::limits::HEXES_MAX;
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 
 /// Entries of [`Imported::skipped`], besides a last one that tells how many more there were.
 pub const SKIPPED_MAX: usize = 1_000;

@@ -7,16 +7,16 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use moothall::cluster::node::{self, Lease, RegisterError};
+use moothall::protocol::campaign::command::{BroadcastMode, Command, GridSize, Targets, TerrainAt};
+use moothall::protocol::campaign::token::{Token, TokenType};
 use moothall::protocol::hex::{HexKey, Terrain};
 use moothall::protocol::ids::{CampaignId, ChangeId, CommandId, InvitationId, RoomId, SessionId, TokenId};
 use moothall::protocol::limits::{COMMAND_MEMORY, EVENTS_KEPT_MIN, HEXES_MAX};
 use moothall::protocol::time::Timestamp;
-use moothall::rooms::campaign::command::{BroadcastMode, Command, GridSize, Targets, TerrainAt};
 use moothall::rooms::campaign::fog::Visibility;
 use moothall::rooms::campaign::rows::{
     InviteLink, LogRow, LogType, PendingInvitation, Role, Row, SessionStatus, StagedChange, StoredCampaign, StoredMember, StoredSession,
 };
-use moothall::rooms::campaign::token::{Token, TokenType};
 use moothall::rooms::kernel::MemberNo;
 use moothall::rooms::members::MemberSet;
 use moothall::store::campaign::{decode_shown, load_board, load_campaign};

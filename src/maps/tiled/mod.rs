@@ -17,9 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::collect::{SkippedList, key};
 use super::{ImportError, Imported, slug};
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::limits::HEXES_MAX;
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 
 /// Layers, groups and tilesets of a map, each; a map made by people has a few.
 const PARTS_MAX: usize = 1_000;

@@ -7,11 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::protocol::campaign::command::{BroadcastMode, Command, Targets, TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::TokenType;
 use crate::protocol::hex::HexKey;
 use crate::protocol::ids::{ChangeId, CommandId, TokenId, UserId};
 use crate::protocol::limits::HEXES_PER_COMMAND_MAX;
-use crate::rooms::campaign::command::{BroadcastMode, Command, Targets, TerrainAt, TokenUpdates};
-use crate::rooms::campaign::token::TokenType;
 
 /// Declares the structs, the table from a command's name to its reader, and the schemas.
 macro_rules! commands {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::campaign::command::{BroadcastMode, Targets, TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{ChangeId, SessionId, TokenId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::{BroadcastMode, Targets, TerrainAt, TokenUpdates};
-use crate::rooms::campaign::token::Token;
 
 /// Every frame of a campaign's room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

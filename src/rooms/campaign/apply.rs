@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::protocol::campaign::ServerMessage;
+use crate::protocol::campaign::command::BroadcastMode;
 use crate::protocol::ids::UserId;
 use crate::rooms::campaign::Campaign;
 use crate::rooms::campaign::board::{Before, Look};
-use crate::rooms::campaign::command::BroadcastMode;
 use crate::rooms::campaign::event::{Event, Session, Step};
 use crate::rooms::campaign::log::{Change, Page};
 use crate::rooms::campaign::rows::{LogType, Row, StagedChange, StoredMember};

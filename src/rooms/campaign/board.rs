@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{TokenId, UserId};
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::rows::StoredBoard;
-use crate::rooms::campaign::token::Token;
 
 /// What grows on a hex, and which picture shows it.
 pub type Ground = (Terrain, u8);

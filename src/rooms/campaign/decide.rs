@@ -1,11 +1,11 @@
 //! Who may ask for what, and when: role first, then state, then whether what is named exists, then the limits.
 
+use crate::protocol::campaign::command::{Answer, BroadcastMode, Command, Skipped, TokenUpdates};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{ChangeId, TokenId};
 use crate::protocol::limits::STAGED_CHANGES_MAX;
 use crate::rooms::campaign::Campaign;
 use crate::rooms::campaign::board::Look;
-use crate::rooms::campaign::command::{Answer, BroadcastMode, Command, Skipped, TokenUpdates};
 use crate::rooms::campaign::draft::{Draft, Layered};
 use crate::rooms::campaign::event::Event;
 use crate::rooms::campaign::judge::{Naming, is_stageable, judge};

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::protocol::campaign::command::GridSize;
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::HexKey;
 use crate::protocol::ids::TokenId;
 use crate::rooms::campaign::board::{Board, Delta, Ground, Look};
-use crate::rooms::campaign::command::GridSize;
 use crate::rooms::campaign::fog::Visibility;
-use crate::rooms::campaign::token::Token;
 
 #[derive(Clone, Debug, Default)]
 pub struct Draft {

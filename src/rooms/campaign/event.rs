@@ -1,7 +1,7 @@
 //! What happens to a campaign: one event a command, decided once.
 
+use crate::protocol::campaign::command::BroadcastMode;
 use crate::rooms::campaign::board::Delta;
-use crate::rooms::campaign::command::BroadcastMode;
 pub use crate::rooms::campaign::judge::Step;
 use crate::rooms::campaign::rows::{InviteLink, PendingInvitation, StagedChange, StoredMember};
 use crate::rooms::campaign::session;

@@ -12,15 +12,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use crate::protocol::campaign::command::{TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::campaign::{MapHex, ServerMessage};
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{TokenId, UserId};
 use crate::rooms::campaign::board::{Before, Board, Look, terrain_at};
-use crate::rooms::campaign::command::{TerrainAt, TokenUpdates};
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::judge::{Action, Step, difference};
 use crate::rooms::campaign::roster::Roster;
-use crate::rooms::campaign::token::Token;
 use crate::rooms::kernel::{Audience, Member, MemberNo, Part};
 use crate::rooms::members::MemberSet;
 

@@ -1,17 +1,17 @@
 //! Coming and going: invitations, invite links, removal.
 
+use crate::protocol::campaign::command::{Answer, Command, Targets, TokenUpdates};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{InvitationId, UserId};
 use crate::protocol::limits::{INVITE_LINKS_MAX, MEMBERS_MAX, PENDING_INVITATIONS_MAX};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::campaign::board::Delta;
-use crate::rooms::campaign::command::{Answer, Command, Targets, TokenUpdates};
 use crate::rooms::campaign::decide::{Decided, forbidden, nothing, only};
 use crate::rooms::campaign::event::Event;
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::judge::{Action, Step};
 use crate::rooms::campaign::rows::{InviteLink, PendingInvitation, Role, StoredMember};
-use crate::rooms::campaign::token::Token;
 use crate::rooms::kernel::{Decision, Member, MemberNo, Moment};
 
 impl Campaign {

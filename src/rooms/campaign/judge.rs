@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::protocol::campaign::command::{Command, GridSize, Targets, TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::hex::HexKey;
 use crate::protocol::ids::{TokenId, UserId};
 use crate::protocol::limits::{HEXES_MAX, TOKENS_MAX};
 use crate::rooms::campaign::board::{Delta, Ground, Look, size_of};
-use crate::rooms::campaign::command::{Command, GridSize, Targets, TerrainAt, TokenUpdates};
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::roster::Roster;
-use crate::rooms::campaign::token::Token;
 use crate::rooms::members::MemberSet;
 
 /// One change of the board by one person: what was meant, and the new values.

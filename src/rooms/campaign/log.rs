@@ -8,16 +8,16 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::protocol::campaign::command::{TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{SessionId, TokenId, UserId};
 use crate::protocol::time::Timestamp;
 use crate::rooms::campaign::board::{Before, Board, Look};
-use crate::rooms::campaign::command::{TerrainAt, TokenUpdates};
 use crate::rooms::campaign::gate::{Finding, What, changes, terrain_of};
 use crate::rooms::campaign::judge::{Action, Step};
 use crate::rooms::campaign::roster::Roster;
 use crate::rooms::campaign::rows::{LogRow, LogType};
-use crate::rooms::campaign::token::Token;
 use crate::rooms::kernel::Member;
 use crate::rooms::members::MemberSet;
 

@@ -23,7 +23,6 @@
 
 mod apply;
 pub mod board;
-pub mod command;
 mod decide;
 mod draft;
 pub mod event;
@@ -39,7 +38,6 @@ mod session;
 mod staged;
 #[cfg(test)]
 mod tests;
-pub mod token;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -47,10 +45,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::json;
 
 use crate::protocol::campaign::ServerMessage;
+use crate::protocol::campaign::command::{Answer, BroadcastMode, Command};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CampaignId, InvitationId, UserId};
 use crate::rooms::campaign::board::Board;
-use crate::rooms::campaign::command::{Answer, BroadcastMode, Command};
 use crate::rooms::campaign::event::Event;
 use crate::rooms::campaign::log::Page;
 use crate::rooms::campaign::roster::Roster;

@@ -1,11 +1,11 @@
 //! The lasting truth of a campaign: what its tables hold, as the room reads it when it is loaded and changes it with every event.
 
+use crate::protocol::campaign::command::{BroadcastMode, Command, GridSize, TerrainAt};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{CampaignId, ChangeId, InvitationId, SessionId, TokenId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::{BroadcastMode, Command, GridSize, TerrainAt};
 use crate::rooms::campaign::fog::Visibility;
-use crate::rooms::campaign::token::Token;
 use crate::rooms::kernel::MemberNo;
 use crate::rooms::members::MemberSet;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::protocol::campaign::command::{Command, Targets};
 use crate::protocol::campaign::{ServerMessage, StagedItem};
 use crate::protocol::ids::ChangeId;
 use crate::rooms::campaign::board::{Board, Delta};
-use crate::rooms::campaign::command::{Command, Targets};
 use crate::rooms::campaign::draft::{Draft, Layered};
 use crate::rooms::campaign::judge::{Naming, judge};
 use crate::rooms::campaign::roster::Roster;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::result::Error;
 
+use crate::protocol::campaign::command::{GridSize, TerrainAt};
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::Terrain;
 use crate::protocol::ids::{CampaignId, ChangeId, InvitationId, SessionId, TokenId, UserId};
-use crate::rooms::campaign::command::{GridSize, TerrainAt};
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::rows::{InviteLink, PendingInvitation, StagedChange, StoredBoard, StoredCampaign, StoredMember, StoredSession};
-use crate::rooms::campaign::token::Token;
 use crate::rooms::kernel::MemberNo;
 use crate::store::campaign::values::{hex_key, invalid, mode, role, token_type, visibility};
 use crate::store::db::{Db, on};

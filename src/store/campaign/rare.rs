@@ -4,10 +4,10 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use uuid::Uuid;
 
+use crate::protocol::campaign::command::{BroadcastMode, GridSize};
 use crate::protocol::ids::RoomId;
 use crate::protocol::ids::{CampaignId, ChangeId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::command::{BroadcastMode, GridSize};
 use crate::rooms::campaign::rows::{InviteLink, StagedChange, StoredMember, StoredSession};
 use crate::rooms::kernel::MemberNo;
 use crate::store::campaign::values::{mode_label, role_label};

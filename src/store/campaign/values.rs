@@ -2,11 +2,11 @@
 
 use diesel::result::Error;
 
+use crate::protocol::campaign::command::BroadcastMode;
+use crate::protocol::campaign::token::TokenType;
 use crate::protocol::hex::HexKey;
-use crate::rooms::campaign::command::BroadcastMode;
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::rows::Role;
-use crate::rooms::campaign::token::TokenType;
 use crate::rooms::members::MemberSet;
 
 /// A column holds what its type does not allow.

@@ -13,11 +13,11 @@ use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
 use uuid::Uuid;
 
+use crate::protocol::campaign::token::Token;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{CampaignId, TokenId};
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::rows::{LogRow, Row};
-use crate::rooms::campaign::token::Token;
 use crate::store::campaign::rare;
 use crate::store::campaign::shown::encode_shown;
 use crate::store::campaign::values::{token_type_label, visibility_columns};

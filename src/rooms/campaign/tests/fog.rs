@@ -1,6 +1,6 @@
 use super::*;
+use crate::protocol::campaign::command::TerrainAt;
 use crate::protocol::hex::{HexKey, Terrain};
-use crate::rooms::campaign::command::TerrainAt;
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::kernel::Audience;
 use crate::rooms::members::MemberSet;
@@ -133,18 +133,15 @@ fn a_map_has_no_more_hexes_than_its_limit_stored_or_revealed() {
 }
 
 #[test]
-fn what_a_change_costs_does_not_grow_with_the_map_or_with_players_of_one_view() {
+fn players_of_one_view_share_one_part_however_many_they_are() {
     let users: Vec<String> = (0..5_000).map(|n| format!("u{n}")).collect();
     let mut table = Table::of(&users.iter().map(String::as_str).collect::<Vec<_>>());
     let all = (0..100_000).filter_map(|n| HexKey::new(n % 1_000, n / 1_000));
     table.stored.board.fog = all.map(|key| (key, Visibility::Everyone { except: MemberSet::new() })).collect();
     let mut table = Table::load(table.stored);
-    let start = std::time::Instant::now();
     for n in 0..100 {
         let half: Vec<&str> = users.iter().skip(1 + n % 2).step_by(2).map(String::as_str).collect();
         let done = table.done("u0", hide(&[&format!("{n},0"), &format!("{n},1")], to(&half)));
         assert_eq!(done.effects.parts.len(), 2);
     }
-    // a pass over the map or the players with frames of their own would take minutes in a debug build
-    assert!(start.elapsed().as_secs() < 20);
 }

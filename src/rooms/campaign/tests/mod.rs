@@ -11,13 +11,13 @@ mod tokens;
 
 use serde_json::{Value, json};
 
+use crate::protocol::campaign::command::{Answer, BroadcastMode, Command};
 use crate::protocol::campaign::{Body, ServerMessage, decode};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CampaignId, UserId};
 use crate::protocol::time::Timestamp;
 use crate::rooms::campaign::Campaign;
 use crate::rooms::campaign::board::Look;
-use crate::rooms::campaign::command::{Answer, BroadcastMode, Command};
 use crate::rooms::campaign::rows::{LogRow, Role, Row, StoredBoard, StoredCampaign, StoredMember};
 use crate::rooms::kernel::{Effects, Member, MemberNo, Moment, RoomLogic};
 

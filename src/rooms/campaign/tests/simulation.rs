@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::protocol::campaign::command::{GridSize, Targets, TerrainAt, TokenUpdates};
+use crate::protocol::campaign::token::{Token, TokenType};
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{ChangeId, InvitationId, TokenId};
 use crate::rooms::campaign::board::Board;
-use crate::rooms::campaign::command::{GridSize, Targets, TerrainAt, TokenUpdates};
 use crate::rooms::campaign::gate::map_view;
 use crate::rooms::campaign::log::log_view;
-use crate::rooms::campaign::token::{Token, TokenType};
 
 const STEPS: u32 = 1_000;
 const USERS: [&str; 6] = ["dm", "u1", "u2", "u3", "u4", "u5"];

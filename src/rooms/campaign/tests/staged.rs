@@ -1,5 +1,5 @@
 use super::*;
-use crate::rooms::campaign::command::TerrainAt;
+use crate::protocol::campaign::command::TerrainAt;
 
 fn mode(mode: &str) -> Value {
     json!({"type": "broadcast:mode", "mode": mode})

@@ -1,7 +1,7 @@
 //! A model of the database: what rows do to what a campaign is loaded from.
 
 use super::*;
-use crate::rooms::campaign::command::TerrainAt;
+use crate::protocol::campaign::command::TerrainAt;
 use crate::rooms::campaign::rows::PendingInvitation;
 
 fn set<K: PartialEq, T>(list: &mut Vec<T>, key: &K, of: impl Fn(&T) -> K, value: Option<T>) {

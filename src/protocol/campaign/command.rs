@@ -9,10 +9,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::campaign::token::TokenType;
 use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{ChangeId, InvitationId, TokenId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::token::TokenType;
 
 /// A hex and what grows there. `terrain_variant` picks one of the pictures for a terrain; 0 is the usual one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
