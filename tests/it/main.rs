@@ -8,6 +8,7 @@ mod cli;
 mod closing;
 mod commands;
 mod database_gone;
+mod durability;
 mod limits;
 mod migrations;
 mod operations;
