@@ -35,10 +35,10 @@ def run(address, groups, outdir):
 
 
 def judge(index):
-    counts, refused = collections.Counter(), []
+    counts, refused = collections.defaultdict(collections.Counter), []
     for cases in index.values():
         for case, result in cases.items():
-            counts[result["behavior"]] += 1
+            counts[case.split(".")[0]][result["behavior"]] += 1
             if not {result["behavior"], result["behaviorClose"]} <= ACCEPTED:
                 refused.append((case, result["behavior"], result["behaviorClose"]))
     return counts, refused
@@ -54,7 +54,8 @@ def main():
     if not counts:
         print("no case was run", file=sys.stderr)
         sys.exit(2)
-    print(", ".join(f"{count} {behavior}" for behavior, count in sorted(counts.items())))
+    for group, behaviors in sorted(counts.items(), key=lambda item: int(item[0])):
+        print(f"group {group}: " + ", ".join(f"{count} {behavior}" for behavior, count in sorted(behaviors.items())))
     for case, behavior, close in refused:
         print(f"{case}: {behavior}, close {close}")
     sys.exit(1 if refused else 0)

@@ -15,7 +15,7 @@ use actix_web_actors::HttpContext;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::actors::bucket::Bucket;
+use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::counts::Counts;
 use crate::actors::hub::{self, HubRef};
 use crate::actors::inlet::{Inlet, Said};
@@ -92,7 +92,7 @@ pub struct Connection {
     stage: Stage,
     admission: Option<Admission>,
     bucket: Bucket,
-    strikes: u32,
+    strikes: Strikes,
     context: Arc<ConnectionContext>,
 }
 
@@ -106,7 +106,7 @@ impl Connection {
             stage: Stage::Waiting { early: Vec::new(), bytes: 0 },
             admission: None,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
-            strikes: 0,
+            strikes: Strikes::default(),
             context,
         }
     }
@@ -138,10 +138,9 @@ impl Connection {
         {
             return self.strike(text, wait);
         }
-        self.strikes = 0;
         match decode(text) {
             Ok(Decoded { id, body: Body::Ping }) => {
-                self.line.outbox.send(&encode_one(&Pong { id }, None), 1);
+                self.line.outbox.answer(&encode_one(&Pong { id }, None));
             }
             Ok(Decoded { id, body: Body::Command(command) }) => {
                 let order = Order { connection: self.line.id, id: id.clone(), command };
@@ -163,8 +162,7 @@ impl Connection {
     /// A frame over the limit is not carried out; who goes on all the same is closed.
     fn strike(&mut self, text: &str, wait: f32) {
         self.context.counts.rate_limited();
-        self.strikes += 1;
-        if self.strikes > RATE_LIMIT_STRIKES_MAX {
+        if self.strikes.add(Instant::now()) > RATE_LIMIT_STRIKES_MAX {
             return self.line.outbox.close(Close::TooManyMessages);
         }
         let id = decode(text).map_or_else(|refused| refused.id, |decoded| decoded.id);

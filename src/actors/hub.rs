@@ -350,6 +350,8 @@ impl RoomHere {
         line.outbox.feed(frames, 1);
         if hold {
             line.outbox.hold();
+        } else {
+            line.outbox.release();
         }
         self.remove(line.id);
         self.seat_by_connection.insert(line.id, self.seats.len());
@@ -468,20 +470,38 @@ struct Told {
 }
 
 impl Told {
+    /// What a seat hears that gets a frame of its own among it.
     fn put_together(&mut self, seat: &Seat, said: &[&Said]) {
+        if seat.line.outbox.holds() {
+            return said.iter().for_each(|said| self.one_of_held(seat, said));
+        }
         let (bytes, frames) = put_together(said, seat);
         self.send(seat, &bytes, frames);
     }
 
-    fn send(&mut self, seat: &Seat, bytes: &Bytes, frames: u32) {
-        if bytes.is_empty() {
-            return;
+    /// One by one, so that the outbox can tell the answers from what the room said.
+    fn one_of_held(&mut self, seat: &Seat, said: &Said) {
+        let Some((bytes, frames)) = said.for_seat(seat) else { return };
+        match said {
+            Said::To(..) => self.answer(seat, bytes),
+            Said::Parts(_) | Said::ToAll(_) => self.send(seat, bytes, frames),
         }
+    }
+
+    fn send(&mut self, seat: &Seat, bytes: &Bytes, frames: u32) {
+        if !bytes.is_empty() {
+            self.count(bytes, frames, seat.line.outbox.send(bytes, frames));
+        }
+    }
+
+    fn answer(&mut self, seat: &Seat, frame: &Bytes) {
+        self.count(frame, 1, seat.line.outbox.answer(frame));
+    }
+
+    fn count(&mut self, bytes: &Bytes, frames: u32, evicted: bool) {
         self.frames += u64::from(frames);
         self.bytes += bytes.len() as u64;
-        if seat.line.outbox.send(bytes, frames) {
-            self.evicted += 1;
-        }
+        self.evicted += u64::from(evicted);
     }
 }
 

@@ -47,7 +47,7 @@ impl Inlet {
                 Ok(Some(Inbound::Text(text))) => return Some(Said::Text(text)),
                 Ok(Some(Inbound::Binary(bytes))) => return Some(Said::Binary(bytes)),
                 Ok(Some(Inbound::Ping(payload))) => {
-                    line.outbox.send(&frame::pong(&payload), 1);
+                    line.outbox.answer(&frame::pong(&payload));
                 }
                 Ok(Some(Inbound::Pong(_))) => {}
                 Ok(Some(Inbound::Close(said))) => line.outbox.echo_close(frame::close_echo(said.map(|(code, _)| code))),

@@ -72,7 +72,7 @@ impl Line {
 
     /// Sends an error reply; the connection lives.
     pub fn reject(&self, id: Option<CommandId>, rejection: Rejection) {
-        self.outbox.send(&encode_one(&ErrorFrame::new(id, rejection), None), 1);
+        self.outbox.answer(&encode_one(&ErrorFrame::new(id, rejection), None));
     }
 
     /// Ends the connection; a client that was not let in is told by an error frame first.

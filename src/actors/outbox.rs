@@ -35,6 +35,8 @@ struct Owed {
     frames: u32,
     /// State and resume frames are fed as the socket takes them and do not count.
     counted: bool,
+    /// An answer to this client, which no state of the room makes up for.
+    answer: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -98,10 +100,19 @@ impl Outbox {
 
     /// Sends frames, or drops the connection as too slow. True when it was dropped by this call.
     pub fn send(self: &Rc<Self>, bytes: &Bytes, frames: u32) -> bool {
+        self.send_or_drop(Owed { bytes: bytes.clone(), frames, counted: true, answer: false })
+    }
+
+    /// The same for one frame that answers this client: it also comes when the rest of what was held is discarded.
+    pub fn answer(self: &Rc<Self>, frame: &Bytes) -> bool {
+        self.send_or_drop(Owed { bytes: frame.clone(), frames: 1, counted: true, answer: true })
+    }
+
+    fn send_or_drop(self: &Rc<Self>, owed: Owed) -> bool {
         if !self.is_open() {
             return false;
         }
-        self.push(Owed { bytes: bytes.clone(), frames, counted: true });
+        self.push(owed);
         let too_slow = {
             let state = self.state.borrow();
             state.frames > FRAMES_OWED_MAX || state.bytes > self.bytes_max
@@ -115,7 +126,7 @@ impl Outbox {
     /// Sends frames that do not count: the state of a room, a resume.
     pub fn feed(self: &Rc<Self>, bytes: &Bytes, frames: u32) {
         if self.is_open() {
-            self.push_behind_queue(Owed { bytes: bytes.clone(), frames, counted: false });
+            self.push_behind_queue(Owed { bytes: bytes.clone(), frames, counted: false, answer: false });
         }
     }
 
@@ -124,13 +135,22 @@ impl Outbox {
         self.state.borrow_mut().held.get_or_insert_default();
     }
 
-    /// What was held is not wanted any more: the whole state follows.
+    /// True while what is sent waits.
+    pub fn holds(&self) -> bool {
+        self.state.borrow().held.is_some()
+    }
+
+    /// What the room said meanwhile is not wanted any more: the whole state follows. Answers go on waiting.
     pub fn discard_held(&self) {
-        let mut state = self.state.borrow_mut();
-        for owed in state.held.take().into_iter().flatten().filter(|owed| owed.counted) {
-            state.frames -= owed.frames;
-            state.bytes -= owed.bytes.len();
-        }
+        let mut guard = self.state.borrow_mut();
+        let State { held: Some(held), frames, bytes, .. } = &mut *guard else { return };
+        held.retain(|owed| {
+            if owed.counted && !owed.answer {
+                *frames -= owed.frames;
+                *bytes -= owed.bytes.len();
+            }
+            owed.answer
+        });
     }
 
     pub fn release(self: &Rc<Self>) {
@@ -266,7 +286,7 @@ impl Outbox {
             (state.frames, state.bytes) = (0, 0);
             state.queue.iter_mut().for_each(|owed| owed.counted = false);
         }
-        self.push_behind_queue(Owed { bytes: frame, frames: 1, counted: false });
+        self.push_behind_queue(Owed { bytes: frame, frames: 1, counted: false, answer: false });
         let mut state = self.state.borrow_mut();
         if state.queue.is_empty()
             && let Phase::Closing { shut, .. } = &mut state.phase

@@ -26,7 +26,6 @@ impl TrustedProxies {
     pub fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.to_canonical());
         if !self.trusts(peer) {
-            self.warn_of_headers(peer, headers);
             return peer;
         }
         let values = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
@@ -50,15 +49,17 @@ impl TrustedProxies {
         trusted && nearest.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(&address))
-    }
-
-    fn warn_of_headers(&self, peer: IpAddr, headers: &HeaderMap) {
+    /// Warns, once, of forwarding headers that are not believed: somebody forgot the setting, or somebody tries.
+    pub fn notice(&self, peer: Option<IpAddr>, headers: &HeaderMap) {
         let forwarded = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED_PROTO);
-        if forwarded && !self.warned.swap(true, Ordering::Relaxed) {
+        let Some(peer) = peer.filter(|_| forwarded).map(|peer| peer.to_canonical()) else { return };
+        if !self.trusts(peer) && !self.warned.swap(true, Ordering::Relaxed) {
             log::warn!("forwarding headers from {peer} are not believed: TRUSTED_PROXIES does not name it");
         }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
@@ -103,7 +104,10 @@ mod tests {
         assert!(!proxies.is_https(Some(ip("203.0.113.9")), &headers));
         assert!(proxies.is_https(Some(ip("::ffff:10.1.2.3")), &headers));
         assert!(!proxies.is_https(None, &headers));
-        proxies.client(Some(ip("203.0.113.9")), &headers);
+        proxies.notice(Some(ip("10.1.2.3")), &headers);
+        proxies.notice(Some(ip("203.0.113.9")), &HeaderMap::new());
+        assert!(!proxies.warned.load(Ordering::Relaxed));
+        proxies.notice(Some(ip("203.0.113.9")), &headers);
         assert!(proxies.warned.load(Ordering::Relaxed));
     }
 

@@ -13,7 +13,7 @@ pub enum Credentials {
     Absent,
     /// A cookie whose signature does not hold.
     Unsound,
-    /// A token without a cookie: from a header, a subprotocol, or a Socket.IO CONNECT packet.
+    /// A token without a cookie: from a header or a subprotocol.
     Token(String),
     /// A session cookie. When it is not `remembered`, the session is not to outlive the browser and is never extended.
     Cookie { token: String, remembered: bool },

@@ -13,10 +13,11 @@ use crate::auth::state::AuthState;
 
 const AUTH: &str = "/api/auth/";
 
-/// Middleware for the whole application (`from_fn(guard)`): refuses requests of other sites under `/api`, and sends the session cookie again after
-/// the session was extended.
+/// Middleware for the whole application (`from_fn(guard)`): notices forwarding headers that are not believed, refuses requests of other sites
+/// under `/api`, and sends the session cookie again after the session was extended.
 pub async fn guard<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let state = request.app_data::<web::Data<AuthState>>().expect("the application holds an AuthState").clone();
+    state.sites().proxies.notice(request.peer_addr().map(|peer| peer.ip()), request.headers());
     if needs_check(request.method(), request.path(), request.headers())
         && let Err(fault) = state.sites().origins.check(request.headers(), state.sites().is_https(request.request()))
     {

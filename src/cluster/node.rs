@@ -43,7 +43,7 @@ pub enum RegisterError {
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RegisterError::OtherSecret { addr } => write!(f, "the node at {addr} uses this database with another secret"),
+            RegisterError::OtherSecret { addr } => write!(f, "BETTER_AUTH_SECRET: the node at {addr} uses this database with another one"),
             RegisterError::Database(error) => error.fmt(f),
         }
     }

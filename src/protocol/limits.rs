@@ -22,7 +22,7 @@ pub const FULL_PRESENCE_MEMBERS_MAX: usize = 200;
 /// Commands a connection may send in a second, and at once after a pause; more is `RATE_LIMITED`.
 pub const COMMANDS_PER_SECOND: u32 = 50;
 pub const COMMANDS_BURST: u32 = 200;
-/// Frames refused as `RATE_LIMITED` in a row before the connection is closed with 4029.
+/// Frames refused as `RATE_LIMITED` without a pause of a second before the connection is closed with 4029.
 pub const RATE_LIMIT_STRIKES_MAX: u32 = 100;
 /// Commands of one connection that may wait for their answer; more is `BUSY`.
 pub const COMMANDS_IN_FLIGHT_MAX: u32 = 256;
@@ -35,7 +35,7 @@ pub const FRAGMENTS_MAX: usize = 20_000;
 
 /// How long a command id is remembered.
 pub const COMMAND_MEMORY: Duration = Duration::from_secs(600);
-/// Command ids that a room keeps in memory; beyond, the database is asked.
+/// Acknowledged commands whose answers a room keeps in memory; of older ones it knows that they were, and the database has the answer.
 pub const COMMANDS_REMEMBERED_MAX: usize = 4_096;
 /// Commands that may wait in one room's mailbox; more is `BUSY`.
 pub const ROOM_MAILBOX_MAX: usize = 8_192;

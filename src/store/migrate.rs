@@ -84,7 +84,10 @@ impl fmt::Display for MigrateError {
         match self {
             MigrateError::Newer(version) => write!(f, "the database's schema {version} is newer than this program"),
             MigrateError::Foreign(name) => write!(f, "`{name}` exists and is not this program's"),
-            MigrateError::Pending(steps) => write!(f, "{steps} migrations are still to be run"),
+            MigrateError::Pending(steps) => {
+                let migrations = if *steps == 1 { "1 migration is" } else { &format!("{steps} migrations are") };
+                write!(f, "the database's schema is old: {migrations} to be run, with `moothall migrate`")
+            }
             MigrateError::NothingApplied => f.write_str("no migration has been run"),
             MigrateError::Database(error) => error.fmt(f),
             MigrateError::Step(error) => f.write_str(error),

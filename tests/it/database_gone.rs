@@ -82,6 +82,15 @@ impl Watcher {
         frames
     }
 
+    /// Takes in what comes, up to this change.
+    fn catch_up_to(&mut self, seq: &Value) -> Vec<Value> {
+        let mut frames = self.catch_up();
+        while self.seqs.last().copied() < seq.as_u64() {
+            frames.extend(self.catch_up());
+        }
+        frames
+    }
+
     fn expect_rising(&self) {
         assert!(self.seqs.windows(2).all(|pair| pair[0] <= pair[1]), "frames come in order: {:?}", self.seqs);
     }
@@ -104,9 +113,9 @@ fn a_session_outlives_its_database() {
     let mut dm = Watcher::new(campaign.enter(&server, &campaign.dm));
     let mut players: Vec<_> = (0..2).map(|n| Watcher::new(campaign.enter(&server, campaign.player(n)))).collect();
     dm.socket.done(plain("session:start"));
-    dm.socket.done(reveal(&["0,0", "1,0"]));
+    let shown = dm.socket.done(reveal(&["0,0", "1,0"]));
     dm.catch_up();
-    players.iter_mut().for_each(|player| drop(player.catch_up()));
+    players.iter_mut().for_each(|player| drop(player.catch_up_to(&shown["seq"])));
 
     postgres.stop();
     let lost = numbered("lost", update("0,0", "swamp"));
@@ -129,10 +138,7 @@ fn a_session_outlives_its_database() {
     insist(&mut dm.socket, &numbered("lost-too", reveal(&["2,0"])));
     let last = insist(&mut dm.socket, &numbered("after", plain("session:pause")));
     for watcher in players.iter_mut().chain([&mut dm]) {
-        let mut frames = watcher.catch_up();
-        while frames.last().is_none_or(|frame| frame["seq"].as_u64() < last["seq"].as_u64()) {
-            frames.extend(watcher.catch_up());
-        }
+        let frames = watcher.catch_up_to(&last["seq"]);
         let changed = |key: &str| frames.iter().filter(|frame| frame.to_string().contains(&format!("\"{key}\""))).count();
         assert_eq!((changed("hex:updated"), changed("hex:revealed"), changed("session:statusChanged")), (1, 1, 1), "{frames:?}");
         assert!(watcher.epochs >= 1, "the new epoch is told");
@@ -171,9 +177,7 @@ fn connections_that_the_database_cuts_off_cost_no_acknowledged_command() {
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), 200, "every command took one seq");
-    while player.seqs.last() < once.last() {
-        player.catch_up();
-    }
+    player.catch_up_to(&json!(once.last()));
     player.expect_rising();
     let shown: Vec<u64> = player.seqs.iter().copied().filter(|seq| once.contains(seq)).collect();
     assert_eq!(shown, once, "every change is shown once");
@@ -186,14 +190,14 @@ fn connections_that_the_database_cuts_off_cost_no_acknowledged_command() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_refuses_changes_and_nothing_else_until_there_is_room() {
-    let server = Server::with(&TestDatabase::sqlite(), &[("RATE_LIMITS", "off")]);
+    let server = Server::start(&[("RATE_LIMITS", "off")]);
     let campaign = Campaign::new(&server, "Morgan", ["Ann"]);
     let mut dm = Watcher::new(campaign.enter(&server, &campaign.dm));
     let mut player = Watcher::new(campaign.enter(&server, campaign.player(0)));
     dm.socket.done(plain("session:start"));
-    dm.socket.done(reveal(&["0,0"]));
+    let shown = dm.socket.done(reveal(&["0,0"]));
     dm.catch_up();
-    player.catch_up();
+    player.catch_up_to(&shown["seq"]);
 
     server.limit_file_size(Some(1));
     let lost = numbered("lost", update("0,0", "swamp"));
@@ -211,9 +215,7 @@ fn a_full_disk_refuses_changes_and_nothing_else_until_there_is_room() {
     assert_eq!(insist(&mut dm.socket, &lost), first, "an id is done once");
     let last = insist(&mut dm.socket, &numbered("lost-too", reveal(&["1,0"])));
     for watcher in [&mut player, &mut dm] {
-        while watcher.seqs.last().copied() < last["seq"].as_u64() {
-            watcher.catch_up();
-        }
+        watcher.catch_up_to(&last["seq"]);
         watcher.expect_rising();
     }
     expect_same_as_fresh(&server, &campaign, &dm, &campaign.dm);

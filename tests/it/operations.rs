@@ -6,6 +6,7 @@ mod schemas;
 mod stops;
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use crate::support::campaign::{Campaign, reveal, token, update};
@@ -32,7 +33,8 @@ fn each_kind_of_failure_has_its_code_and_one_plain_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
     let taken = taken.local_addr().expect("is bound").port().to_string();
     let nobody = "postgres://me:sesame@127.0.0.1:1/none";
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 8] = [
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&[&str], Settings, i32, &str); 8] = [
         (&["serve", "--fast"], &[], 64, "moothall help"),
         (&["migrate", "sideways"], &[], 64, "moothall help"),
         (&[], &[("PING_INTERVAL", "25")], 78, "PING_INTERVAL"),
@@ -120,9 +122,22 @@ fn a_server_needs_nothing_but_a_folder() {
     let server = Server::start(&[]);
     let files: Vec<_> = ["moothall.db", "lock", "secret"].into_iter().filter(|name| !server.data_dir().join(name).exists()).collect();
     assert!(files.is_empty(), "not in the data directory: {files:?}");
+    let mode = std::fs::metadata(server.data_dir().join("secret")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else reads the secret");
     let database = TestDatabase::postgres();
     let on_postgres = Server::on(&database);
     assert!(!on_postgres.data_dir().join("moothall.db").exists());
+}
+
+#[test]
+fn a_node_with_another_secret_is_refused_on_a_database_that_is_in_use() {
+    let database = TestDatabase::postgres();
+    let url = database.url();
+    let server = Server::with(&database, &[("BETTER_AUTH_SECRET", "one-secret-0123456789abcdefghijklmn")]);
+    let settings = [("DATABASE_URL", url.as_str()), ("BETTER_AUTH_SECRET", "another-secret-0123456789abcdefghij")];
+    let (code, reason) = refusal(&run(&[], &settings));
+    assert!(code == 78 && reason.contains("BETTER_AUTH_SECRET") && !reason.contains("0123456789"), "{code} {reason}");
+    assert_eq!(Client::new(&server).get("/api/ready").0, 200);
 }
 
 impl Campaign {

@@ -46,7 +46,7 @@ fn an_idle_room_is_unloaded_and_its_next_users_find_it_as_it_was() {
         assert_eq!(View::of(&entry), view);
         assert_eq!(entry.session()["status"], "paused");
         dm.done(plain("broadcast:publish"));
-        assert_eq!(campaign.map_as(campaign.player(0))["hexes"][0], json!({"key": "0,0", "terrain": "swamp"}));
+        assert_eq!(campaign.map_as(campaign.player(0))["hexes"][0]["terrain"], "swamp");
     });
 }
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::support::campaign::{Campaign, plain, reveal};
 use crate::support::fold::advance;
 use crate::support::http::{Client, Person, expect_status};
-use crate::support::postgres::TestDatabase;
 use crate::support::server::Server;
 use crate::support::ws::{Connect, FRAME_TIMEOUT, Socket};
 
@@ -32,7 +31,7 @@ fn stream_frame(n: usize) -> Value {
 }
 
 fn start() -> (Server, Campaign) {
-    let server = Server::with(&TestDatabase::sqlite(), &[("RATE_LIMITS", "off")]);
+    let server = Server::start(&[("RATE_LIMITS", "off")]);
     let campaign = Campaign::new(&server, "Morgan", ["Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal", "Ivy"]);
     (server, campaign)
 }

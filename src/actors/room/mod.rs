@@ -51,6 +51,9 @@ const EARLY_MAX: usize = 1_024;
 /// How long a room that could not be loaded, or panics again and again, waits before it tries again for the connections that it has.
 const RELOAD_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a room that is forgotten still sends back those who were given its address just before.
+const RETIRED_LINGER: Duration = Duration::from_millis(500);
+
 /// What every room of the process shares.
 pub struct RoomContext {
     pub database: Database,
@@ -417,7 +420,10 @@ impl<L: StoredRoom> Room<L> {
             }
             let _ = forgotten.await;
         };
-        ctx.spawn(retire.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        // What is still in the mailbox of an actor that stops is lost, and a command cannot be sent twice.
+        ctx.spawn(retire.into_actor(self).map(|(), _, ctx| {
+            ctx.run_later(RETIRED_LINGER, |_, ctx| ctx.stop());
+        }));
     }
 }
 

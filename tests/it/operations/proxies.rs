@@ -4,7 +4,6 @@ use std::net::TcpListener;
 
 use crate::support::campaign::Campaign;
 use crate::support::http::{Answer, Client, expect_status};
-use crate::support::postgres::TestDatabase;
 use crate::support::server::Server;
 use crate::support::ws::Connect;
 
@@ -107,10 +106,7 @@ fn a_page_opens_a_socket_from_the_servers_own_site_as_its_proxy_names_it() {
         assert_eq!(enter(&server, &campaign, &[("origin", &plain), https]), !spoken, "{settings:?}");
         assert!(!enter(&server, &campaign, &[("origin", "null")]));
     }
-    let server = Server::with(
-        &TestDatabase::sqlite(),
-        &[("BETTER_AUTH_URL", "https://play.example.org/"), ("ALLOWED_ORIGINS", "https://app.example.org")],
-    );
+    let server = Server::start(&[("BETTER_AUTH_URL", "https://play.example.org/"), ("ALLOWED_ORIGINS", "https://app.example.org")]);
     let campaign = Campaign::new(&server, "Dana", []);
     assert!(enter(&server, &campaign, &[("origin", "https://play.example.org")]));
     assert!(enter(&server, &campaign, &[("origin", "https://app.example.org")]));

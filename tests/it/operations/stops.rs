@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::campaign::{Campaign, update};
+use crate::support::campaign::{Campaign, mode, plain, reveal, token, update};
+use crate::support::fold::View;
 use crate::support::http::Client;
 use crate::support::postgres::both;
 use crate::support::server::{Server, run};
@@ -96,13 +97,48 @@ fn a_server_that_was_stopped_or_killed_starts_again_at_once() {
     both(|database| {
         let mut server = Server::on(database);
         let campaign = Campaign::new(&server, "Dana", []);
-        let began = Instant::now();
-        for stop in [stop_cleanly, Server::kill9, stop_cleanly] {
+        for (terrain, stop) in [("forest", stop_cleanly as fn(&mut Server)), ("swamp", Server::kill9), ("coast", stop_cleanly)] {
             stop(&mut server);
             server.restart();
-            // The room's lease of the dead process is not waited for.
-            campaign.dm_socket(&server).done(update("0,0", if began.elapsed().as_nanos() % 2 == 0 { "forest" } else { "swamp" }));
+            // The room is taken over at once: nobody waits for the lease of the process that is gone.
+            campaign.dm_socket(&server).done(update("0,0", terrain));
         }
+    });
+}
+
+#[test]
+fn after_a_stop_everybody_sees_what_he_or_she_saw_before() {
+    both(|database| {
+        let mut server = Server::on(database);
+        let campaign = Campaign::new(&server, "Dana", ["Ana"]);
+        let people = [&campaign.dm, campaign.player(0)];
+        let mut seen = people.map(|person| {
+            let (socket, entry) = campaign.enter(&server, person);
+            (socket, View::with_map(&entry, &campaign.map(person)))
+        });
+        for command in [
+            update("0,0", "forest"),
+            update("1,0", "swamp"),
+            reveal(&["0,0"]),
+            token("0,0"),
+            token("1,0"),
+            plain("session:start"),
+            mode("staged"),
+            reveal(&["1,0"]),
+        ] {
+            seen[0].0.done(command);
+        }
+        // The mode is the last that a player is told of.
+        let [(dm_socket, dm_view), (player_socket, player_view)] = &mut seen;
+        dm_socket.until_pong().iter().for_each(|frame| dm_view.apply(frame));
+        player_socket.drain_until(|frame| frame["type"] == "dm:preparing").iter().for_each(|frame| player_view.apply(frame));
+        stop_cleanly(&mut server);
+        server.restart();
+        for (person, (_, view)) in people.iter().zip(&seen) {
+            let (_, entry) = campaign.enter(&server, person);
+            assert_eq!(View::with_map(&entry, &campaign.map(person)), *view, "{}", person.name);
+        }
+        assert_eq!((seen[0].1.staged.len(), seen[0].1.tokens.len(), seen[1].1.tokens.len()), (1, 2, 1));
     });
 }
 

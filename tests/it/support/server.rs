@@ -84,6 +84,15 @@ impl Server {
         self.process.as_ref().expect("the server runs").id()
     }
 
+    /// Memory that the process holds, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a child of ours has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has a resident size");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("the resident size is a number of kB");
+        kib * 1024
+    }
+
     /// What it printed to standard output when it could be connected to.
     pub fn ready_line(&self) -> &str {
         &self.ready_line

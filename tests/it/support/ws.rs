@@ -1,7 +1,7 @@
 //! A blocking WebSocket client. It never sleeps: it waits for a frame until an overall deadline, and says what it awaited and what came.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -178,6 +178,11 @@ impl Socket {
         }
     }
 
+    /// Bytes as they are, framed or not. That the server closed meanwhile is found out by reading.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.socket.get_mut().write_all(bytes);
+    }
+
     /// Sends a command under a fresh id, or under its own `id`, and gives the answer: `ack` or `error`. Other frames stay for [`Socket::next`].
     pub fn command(&mut self, mut command: Value) -> Value {
         if command.get("id").is_none() {
@@ -272,10 +277,16 @@ impl Socket {
 
     /// The frames of the room that came before the answer to a ping. What the room said before this connection's last answer is among them.
     pub fn until_pong(&mut self) -> Vec<Value> {
+        let mut frames = self.until_pong_with_presence();
+        frames.retain(|frame| !is_presence(frame));
+        frames
+    }
+
+    /// The same with the frames about presence among them.
+    pub fn until_pong_with_presence(&mut self) -> Vec<Value> {
         self.send(&json!({"type": "ping"}));
         let mut frames = self.drain_until(|frame| frame["type"] == "pong");
         frames.pop();
-        frames.retain(|frame| !is_presence(frame));
         frames
     }
 
