@@ -319,14 +319,15 @@ proptest! {
             .flat_map(|(first, payload, is_frame)| if *is_frame { raw(first & 0x8F, payload) } else { payload.clone() })
             .collect();
         let (mut whole, mut pieces) = (Decoder::new(limits), Decoder::new(limits));
+        let held_max = 100 + CONTROL_BYTES_MAX + size_of::<Partial>();
         let (mut messages, mut end) = (Vec::new(), None);
         for chunk in cut(&bytes, &lengths) {
             let (more, violation) = read(&mut pieces, [chunk]);
             messages.extend(more);
             end = violation;
-            prop_assert!(held(&pieces) <= 100 + CONTROL_BYTES_MAX + size_of::<Partial>());
+            prop_assert!(held(&pieces) <= held_max);
         }
         prop_assert_eq!(read(&mut whole, [bytes]), (messages, end));
-        prop_assert_eq!(held(&whole), held(&pieces));
+        prop_assert!(held(&whole) <= held_max);
     }
 }
