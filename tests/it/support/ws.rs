@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ impl Connect {
         let (socket, response) = tungstenite::client(request, stream)
             .unwrap_or_else(|error| panic!("awaited that {path} accepts the upgrade; it did not: {error}"));
         let protocol = response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Socket { socket, protocol, waiting: VecDeque::new(), history: VecDeque::new(), commands: 0, closed: None }
+        Socket { socket, protocol, waiting: VecDeque::new(), history: VecDeque::new(), closed: None }
     }
 
     /// Connects and reads the first frames.
@@ -149,7 +150,6 @@ pub struct Socket {
     /// Frames that were read while an answer was awaited.
     waiting: VecDeque<Value>,
     history: VecDeque<String>,
-    commands: u64,
     closed: Option<(u16, String)>,
 }
 
@@ -186,10 +186,9 @@ impl Socket {
     /// Sends a command under a fresh id, or under its own `id`, and gives the answer: `ack` or `error`. Other frames stay for [`Socket::next`].
     pub fn command(&mut self, mut command: Value) -> Value {
         if command.get("id").is_none() {
-            self.commands += 1;
-            // The port makes it differ from the ids of the user's other connections.
-            let port = self.socket.get_ref().local_addr().expect("a connected socket has an address").port();
-            command["id"] = json!(format!("{port}-{}", self.commands));
+            // Also the user's other connections must not use it: neither those of now nor, as a port would be used again, those of before.
+            static LAST: AtomicU64 = AtomicU64::new(0);
+            command["id"] = json!(format!("fresh-{}", LAST.fetch_add(1, Ordering::Relaxed)));
         }
         self.send(&command);
         self.answer_to(&command["id"])
