@@ -137,7 +137,7 @@ struct Running {
 
 async fn run(settings: Settings, secret: String, listener: TcpListener, address: SocketAddr, node: Node) -> Result<(), Exit> {
     let counts = Arc::new(Counts::default());
-    let (database, journal_threads) = threads(&settings);
+    let (database, journal_threads) = threads(&settings, counts.clone());
     let hub_settings = HubSettings { ping_interval: settings.ping_interval, ping_timeout: settings.ping_timeout };
     let hubs = Hubs::new(hub_settings, counts.clone());
     let readiness = Arc::new(Readiness::default());
@@ -278,17 +278,17 @@ impl Signals {
 }
 
 /// The threads that use the database: the readers' pool, and the journal's own.
-fn threads(settings: &Settings) -> (Database, Vec<Addr<DbExecutor>>) {
+fn threads(settings: &Settings, counts: Arc<Counts>) -> (Database, Vec<Addr<DbExecutor>>) {
     let url = &settings.database_url;
     let readers = DbExecutor::pooled(pool::pool(url, settings.database_pool), settings.database_pool as usize);
     match url {
         DatabaseUrl::Sqlite(_) => {
             let writer = DbExecutor::writer(url.clone());
-            (Database::new(readers, writer.clone()), vec![writer])
+            (Database::new(readers, writer.clone(), counts), vec![writer])
         }
         DatabaseUrl::Postgres(_) => {
             let writers = (0..POSTGRES_WRITERS).map(|_| DbExecutor::writer(url.clone())).collect();
-            (Database::new(readers.clone(), readers), writers)
+            (Database::new(readers.clone(), readers, counts), writers)
         }
     }
 }

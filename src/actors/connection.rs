@@ -223,6 +223,9 @@ impl Handler<Admit> for Connection {
             Ok(admission) => admission,
             Err(close) => return self.line.refuse(close),
         };
+        if hub::has_just_ended(&admission.session.id) {
+            return self.line.outbox.close(Close::SessionEnded);
+        }
         log::info!("connect connection={} user={} room={}", self.line.id, admission.user, admission.room);
         self.line.session.replace(admission.session.clone());
         self.context.registry.add(&admission.user, self.line.id, self.hub.clone());

@@ -7,16 +7,20 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext};
 use diesel::QueryResult;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::actors::clock;
+use crate::actors::counts::Counts;
 use crate::protocol::limits::DATABASE_JOBS_MAX;
+use crate::protocol::time::Timestamp;
 use crate::store::db::Db;
 use crate::store::fault::Fault;
-use crate::store::pool::{self, DatabaseUrl, Pool};
+use crate::store::pool::{self, DatabaseUrl, Pool, PooledDb};
 
 /// How long a caller waits for its turn before it is told that the database is busy.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,7 +60,10 @@ impl From<diesel::result::Error> for StoreError {
 
 /// One thread's way to a connection.
 enum Source {
-    Pool(Pool),
+    Pool {
+        pool: Pool,
+        outage: Arc<Outage>,
+    },
     /// The thread's own, opened at its first use and again after it broke.
     Own {
         url: DatabaseUrl,
@@ -72,7 +79,8 @@ pub struct DbExecutor {
 impl DbExecutor {
     /// `threads` threads that share a pool.
     pub fn pooled(pool: Pool, threads: usize) -> Addr<Self> {
-        SyncArbiter::start(threads, move || Self { source: Source::Pool(pool.clone()) })
+        let outage = Arc::new(Outage::default());
+        SyncArbiter::start(threads, move || Self { source: Source::Pool { pool: pool.clone(), outage: outage.clone() } })
     }
 
     /// One thread with a connection of its own, which may write.
@@ -83,9 +91,13 @@ impl DbExecutor {
     /// Runs `work` with a connection. A panic in it costs the connection, not the thread: a SyncArbiter's thread that panics never returns.
     fn run<T>(&mut self, work: impl FnOnce(&mut Db) -> T) -> Result<T, StoreError> {
         match &mut self.source {
-            Source::Pool(pool) => {
-                let mut db = pool.get().map_err(|_| StoreError::Unavailable)?;
-                catch_unwind(AssertUnwindSafe(|| work(&mut db))).map_err(panicked)
+            Source::Pool { pool, outage } => {
+                let mut db = check_out(pool, outage)?;
+                let value = catch_unwind(AssertUnwindSafe(|| work(&mut db))).map_err(panicked);
+                if db.is_broken() {
+                    outage.begin();
+                }
+                value
             }
             Source::Own { url, open } => {
                 let mut db = match open.take() {
@@ -103,6 +115,41 @@ impl DbExecutor {
             }
         }
     }
+}
+
+/// When a connection was last found broken. The others of the pool may have broken with it: for a while each is tried before it is used, so that what
+/// comes after an outage does not fail for what the outage did.
+#[derive(Default)]
+struct Outage {
+    /// Milliseconds; 0 when there was none.
+    seen_at: AtomicI64,
+}
+
+/// By then every connection of the pool has been used, or a client has waited longer than it would.
+const DISTRUST: Duration = Duration::from_secs(60);
+
+impl Outage {
+    fn begin(&self) {
+        self.seen_at.store(clock::now().ms(), Ordering::Relaxed);
+    }
+
+    fn is_recent(&self) -> bool {
+        clock::now().since(Timestamp::from_ms(self.seen_at.load(Ordering::Relaxed))) < DISTRUST
+    }
+}
+
+fn check_out(pool: &Pool, outage: &Outage) -> Result<PooledDb, StoreError> {
+    // As many as the pool may hold, and one that is new.
+    for _ in 0..=pool.max_size() {
+        let mut db = pool.get().map_err(|_| {
+            outage.begin();
+            StoreError::Unavailable
+        })?;
+        if !outage.is_recent() || db.ping().is_ok() {
+            return Ok(db);
+        }
+    }
+    Err(StoreError::Unavailable)
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> StoreError {
@@ -151,12 +198,13 @@ pub struct Database {
     readers: Addr<DbExecutor>,
     writer: Addr<DbExecutor>,
     turns: Arc<Semaphore>,
+    counts: Arc<Counts>,
 }
 
 impl Database {
     /// `writer` is the journal's thread on SQLite, `readers` itself on PostgreSQL.
-    pub fn new(readers: Addr<DbExecutor>, writer: Addr<DbExecutor>) -> Self {
-        Self { readers, writer, turns: Arc::new(Semaphore::new(DATABASE_JOBS_MAX)) }
+    pub fn new(readers: Addr<DbExecutor>, writer: Addr<DbExecutor>, counts: Arc<Counts>) -> Self {
+        Self { readers, writer, turns: Arc::new(Semaphore::new(DATABASE_JOBS_MAX)), counts }
     }
 
     /// Runs a job that only reads.
@@ -181,6 +229,8 @@ impl Database {
             let _turn = turn;
             job(db)
         };
-        on_thread(thread, work).await?.map_err(StoreError::from)
+        let outcome = on_thread(thread, work).await.and_then(|done| done.map_err(StoreError::from));
+        self.counts.database_job(matches!(outcome, Err(StoreError::Unavailable)));
+        outcome
     }
 }

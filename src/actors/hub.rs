@@ -5,7 +5,7 @@
 //! a connection whose socket takes no bytes is dropped from here.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,11 +15,12 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use bytes::{Bytes, BytesMut};
 
 use crate::actors::counts::Counts;
-use crate::actors::line::{ConnectionId, Line};
+use crate::actors::line::{ConnectionId, Line, RoomNo};
 use crate::actors::parts::EncodedParts;
 use crate::actors::vital::vital;
 use crate::protocol::close::Close;
 use crate::protocol::frame;
+use crate::protocol::limits::CONNECT_TIMEOUT;
 use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::MemberNo;
 
@@ -27,10 +28,6 @@ use crate::rooms::kernel::MemberNo;
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Items that rooms may have sent to a hub before it has worked on them; beyond, rooms answer `BUSY`.
 pub const BACKLOG_MAX: usize = 65_536;
-
-/// A room as the hubs know it: a number that is never given twice in a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RoomNo(pub u64);
 
 /// How a room reaches the hub of a connection.
 #[derive(Clone)]
@@ -126,6 +123,8 @@ struct RoomHere {
 struct Here {
     lines: HashMap<ConnectionId, Rc<Line>>,
     rooms: HashMap<RoomNo, RoomHere>,
+    /// Sessions that ended a moment ago: a connection may have been let in on one just before.
+    ended: VecDeque<(Instant, Arc<HashSet<String>>)>,
 }
 
 pub struct Hub {
@@ -200,6 +199,11 @@ fn with_here<T>(work: impl FnOnce(&mut Here) -> T) -> Option<T> {
 /// Makes a connection of this thread known to its hub.
 pub fn register(line: Rc<Line>) {
     with_here(|here| here.lines.insert(line.id, line));
+}
+
+/// True when the session has ended since a connection's credentials can have been judged: it was told to all who were there then.
+pub fn has_just_ended(session: &str) -> bool {
+    with_here(|here| here.ended.iter().any(|(_, sessions)| sessions.contains(session))).unwrap_or(false)
 }
 
 /// Forgets a connection that has ended.
@@ -509,9 +513,14 @@ impl Handler<EndSessions> for Hub {
     type Result = ();
 
     fn handle(&mut self, EndSessions(sessions): EndSessions, _: &mut Self::Context) {
-        let here = self.here.borrow();
+        let mut here = self.here.borrow_mut();
         let ended = here.lines.values().filter(|line| sessions.contains(&line.session.borrow().id));
         ended.for_each(|line| line.outbox.close(Close::SessionEnded));
+        let now = Instant::now();
+        while here.ended.front().is_some_and(|(at, _)| now.duration_since(*at) > CONNECT_TIMEOUT) {
+            here.ended.pop_front();
+        }
+        here.ended.push_back((now, sessions));
     }
 }
 
@@ -564,103 +573,4 @@ impl Handler<SessionsRead> for Hub {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde::Serialize;
-
-    use crate::actors::outbox::tests::{Peer, pair};
-    use crate::actors::parts::encode;
-    use crate::rooms::kernel::{Audience, Part};
-
-    const ROOM: RoomNo = RoomNo(1);
-
-    #[derive(Serialize)]
-    struct Say {
-        say: &'static str,
-    }
-
-    fn hub() -> HubRef {
-        let settings = HubSettings { ping_interval: Duration::from_secs(25), ping_timeout: Duration::from_secs(20) };
-        Hubs::new(settings, Arc::default()).here()
-    }
-
-    /// A connection of this thread, and the client at its other end.
-    fn connection() -> (ConnectionId, Peer) {
-        let (outbox, peer) = pair(1 << 20);
-        let line = Line::new(ConnectionId::next(), outbox);
-        register(line.clone());
-        (line.id, peer)
-    }
-
-    fn text(text: &str) -> Bytes {
-        frame::text(text.as_bytes())
-    }
-
-    fn attach((connection, _): &(ConnectionId, Peer), member: u32, leads: bool, state: &str, hold: bool) -> Item {
-        let frames = if state.is_empty() { Bytes::new() } else { text(state) };
-        Item::Attach { connection: *connection, member: MemberNo(member), leads, frames, hold }
-    }
-
-    fn to((connection, _): &(ConnectionId, Peer), frame: &str) -> Item {
-        Item::To { connection: *connection, frame: text(frame) }
-    }
-
-    /// A change of which those who lead hear one thing and the others another.
-    fn parts(leads: &'static str, others: &'static str) -> Item {
-        let part = |to, say| Part { to, frames: vec![Say { say }] };
-        Item::Parts(Arc::new(encode(&[part(Audience::Dm, leads), part(Audience::All, others)], None).parts))
-    }
-
-    fn said(say: &str) -> String {
-        format!(r#"{{"say":"{say}"}}"#)
-    }
-
-    #[actix::test]
-    async fn everybody_hears_his_own_part_in_the_order_in_which_the_room_spoke() {
-        let (hub, mut dm, mut ann, mut bo) = (hub(), connection(), connection(), connection());
-        hub.tell(ROOM, vec![attach(&dm, 0, true, "state", false), attach(&ann, 1, false, "state", false), parts("1 dm", "1 all")]);
-        hub.tell(ROOM, vec![to(&ann, "ack 1"), Item::ToAll(text("epoch"))]);
-        hub.tell(ROOM, vec![attach(&bo, 2, false, "state with 1", false), parts("2 dm", "2 all"), to(&dm, "ack 2"), to(&dm, "ack 3")]);
-        hub.tell(ROOM, vec![Item::ToAll(text("last"))]);
-        assert_eq!(dm.1.texts().await, ["state", &said("1 dm"), "epoch", &said("2 dm"), "ack 2", "ack 3", "last"]);
-        assert_eq!(ann.1.texts().await, ["state", &said("1 all"), "ack 1", "epoch", &said("2 all"), "last"]);
-        assert_eq!(bo.1.texts().await, ["state with 1", &said("2 all"), "last"]);
-        assert_eq!(hub.backlog.load(Ordering::Relaxed), 0);
-    }
-
-    #[actix::test]
-    async fn who_resumes_hears_what_was_missed_before_what_came_meanwhile() {
-        let (hub, mut ann) = (hub(), connection());
-        hub.tell(ROOM, vec![attach(&ann, 1, false, "", true), parts("", "4"), to(&ann, "ack")]);
-        hub.tell(ROOM, vec![Item::Release { connection: ann.0, frames: text("missed") }, parts("", "5")]);
-        assert_eq!(ann.1.texts().await, ["missed", &said("4"), "ack", &said("5")]);
-        // The whole state takes the place of what was held.
-        hub.tell(
-            ROOM,
-            vec![attach(&ann, 1, false, "", true), parts("", "6"), attach(&ann, 1, false, "state with 6", false), parts("", "7")],
-        );
-        assert_eq!(ann.1.texts().await, ["state with 6", &said("7")]);
-    }
-
-    #[actix::test]
-    async fn who_is_sent_away_hears_nothing_after_the_goodbye_and_the_others_go_on() {
-        let (hub, mut ann, mut bo, mut cy) = (hub(), connection(), connection(), connection());
-        let people = [&ann, &bo, &cy];
-        hub.tell(ROOM, people.iter().zip(1..).map(|(one, no)| attach(one, no, false, "state", false)).collect());
-        hub.tell(ROOM, vec![parts("", "1"), Item::Detach { connection: ann.0, close: Close::Removed }, parts("", "2"), to(&ann, "ack")]);
-        assert_eq!(ann.1.texts().await, ["state", &said("1")]);
-        assert_eq!(ann.1.next().await, Err(4003));
-        assert_eq!(cy.1.texts().await, ["state", &said("1"), &said("2")]);
-        unregister(cy.0);
-        hub.tell(ROOM, vec![parts("", "3"), to(&bo, "ack")]);
-        assert_eq!(bo.1.texts().await, ["state", &said("1"), &said("2"), &said("3"), "ack"]);
-    }
-
-    #[actix::test]
-    async fn a_refusal_reaches_also_who_has_no_seat_yet() {
-        let (hub, mut ann) = (hub(), connection());
-        hub.tell(ROOM, vec![to(&ann, "busy")]);
-        hub.tell(ROOM, vec![attach(&ann, 1, false, "state", false)]);
-        assert_eq!(ann.1.texts().await, ["busy", "state"]);
-    }
-}
+mod tests;

@@ -21,6 +21,8 @@ use crate::store::journal::{Commit, Outcome, write_batch};
 
 /// Commits of one transaction. More makes a batch take longer than what it saves.
 const BATCH_MAX: usize = 256;
+/// Rooms whose failure is remembered.
+const FAILED_EPOCHS_MAX: usize = 10_000;
 
 /// A commit to be written, and whom to tell.
 #[derive(Message)]
@@ -132,6 +134,10 @@ impl Journal {
                 }
                 failed => {
                     log::warn!("room={} epoch={} a commit failed: {failed:?}", told.id, told.epoch);
+                    // The database refuses such commits by itself: forgetting some of them costs a statement, not a promise.
+                    if self.failed_epochs.len() >= FAILED_EPOCHS_MAX {
+                        self.failed_epochs.clear();
+                    }
                     self.failed_epochs.insert(told.id.clone(), told.epoch);
                 }
             }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::actors::hub::RoomNo;
 use crate::actors::outbox::Outbox;
 use crate::actors::parts::encode_one;
 use crate::protocol::close::Close;
@@ -32,6 +31,10 @@ impl fmt::Display for ConnectionId {
         write!(f, "c{}", self.0)
     }
 }
+
+/// A room as the hubs know it: a number that is never given twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoomNo(pub u64);
 
 /// The session that a connection lives on; an empty id until it is known.
 #[derive(Clone, Debug, Default)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler, Message, MessageResult};
 use tokio::sync::oneshot;
 
-use crate::actors::hub::RoomNo;
-use crate::actors::room::{Answered, Ask, Join, Room, RoomContext};
+use crate::actors::line::RoomNo;
+use crate::actors::room::{Answered, Ask, Join, Retire, Room, RoomContext};
 use crate::actors::vital::vital;
 use crate::protocol::campaign::command::{Answer, Command};
 use crate::protocol::error::Rejection;
@@ -32,14 +32,6 @@ pub struct Lobby {
 #[rtype(result = "CampaignRoom")]
 struct Find(RoomId);
 
-/// A room that is unloaded asks to be forgotten.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Retire {
-    pub id: RoomId,
-    pub no: RoomNo,
-}
-
 impl Lobby {
     /// `threads`: how many threads the rooms are spread over.
     pub fn new(threads: usize, context: Arc<RoomContext>) -> Self {
@@ -58,7 +50,7 @@ impl Lobby {
         }
         self.last += 1;
         let no = RoomNo(self.last);
-        let (context, lobby, room_id) = (self.context.clone(), ctx.address(), id.clone());
+        let (context, lobby, room_id) = (self.context.clone(), ctx.address().recipient(), id.clone());
         let room = Room::start_in_arbiter(&self.thread_of(&id), move |_| Room::new(room_id, no, context, lobby));
         self.rooms.insert(id, (no, room.clone()));
         room

@@ -23,12 +23,8 @@ use serde::Serialize;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::UserId;
 use crate::protocol::time::Timestamp;
+pub use crate::rooms::members::MemberNo;
 use crate::rooms::members::MemberSet;
-
-/// A person's number within one room: small, given once, never given to anybody else. Audiences are sets of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct MemberNo(pub u32);
 
 /// To whom a frame goes.
 ///

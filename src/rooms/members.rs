@@ -1,8 +1,13 @@
-//! Sets of members of one room, as bits: the audiences, and who sees a hex.
+//! Members of one room as small numbers, and sets of them as bits: the audiences, and who sees a hex.
 
 use std::fmt;
 
-use crate::rooms::kernel::MemberNo;
+use serde::Serialize;
+
+/// A person's number within one room: small, given once, never given to anybody else. Audiences are sets of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct MemberNo(pub u32);
 
 /// A set of members. Two equal sets have equal bytes: there are no zero words at the end.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,6 +10,9 @@ use actix_web::rt::net::TcpStream as AsyncTcpStream;
 use actix_web::{HttpRequest, HttpResponseBuilder, Result};
 use actix_web_actors::ws;
 
+/// What the server answers when a client offers subprotocols. The other one, with the token, is never repeated.
+pub const SUBPROTOCOL: &str = "moothall";
+
 /// How long unacknowledged bytes may be on the way before the kernel gives up: a backstop behind the outbox's own bound.
 const UNACKNOWLEDGED_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -40,7 +43,7 @@ fn limit_unsent(_: &socket2::SockRef<'_>) {}
 /// The answer to an upgrade request, and the socket to write to. The socket may be written once the answer's head is out: from a task that is
 /// spawned on this thread, which runs after the dispatcher has flushed it.
 pub fn upgrade(req: &HttpRequest) -> Result<(HttpResponseBuilder, TcpStream)> {
-    let answer = ws::handshake_with_protocols(req, &[super::ws::SUBPROTOCOL])?;
+    let answer = ws::handshake_with_protocols(req, &[SUBPROTOCOL])?;
     let duplicate = req.conn_data::<Duplicate>().and_then(|duplicate| duplicate.0.borrow_mut().take());
     // It is taken once: a second upgrade on one connection cannot be.
     let socket = duplicate.ok_or_else(|| ErrorServiceUnavailable("no descriptor is left"))?;

@@ -17,9 +17,6 @@ use crate::protocol::close::Close;
 use crate::protocol::ids::{CampaignId, ID_BYTES_MAX, RoomId};
 use crate::transport::socket::upgrade;
 
-/// What the server answers when a client offers subprotocols. The other one, with the token, is never repeated.
-pub const SUBPROTOCOL: &str = "moothall";
-
 /// Parameters that name a room. Exactly one must be there.
 const ROOM_PARAMETERS: [&str; 3] = ["campaignId", "workspaceId", "circleId"];
 

@@ -92,8 +92,8 @@ fn parts(database: &TestDatabase) -> Parts {
     drop(db);
     let writer: Addr<DbExecutor> = DbExecutor::writer(url.clone());
     let readers = DbExecutor::pooled(pool::pool(&url, 2), 2);
-    let database = Database::new(readers.clone(), if database.is_postgres() { readers } else { writer.clone() });
     let counts = Arc::new(Counts::default());
+    let database = Database::new(readers.clone(), if database.is_postgres() { readers } else { writer.clone() }, counts.clone());
     let journal = Journal::new(node.clone(), vec![writer], counts.clone()).start();
     let context = RoomContext {
         database: database.clone(),

@@ -57,15 +57,15 @@ impl From<StoreError> for LoadFailure {
 }
 
 pub async fn load<L: StoredRoom>(context: Arc<RoomContext>, room: RoomId, spoken: Option<i64>) -> Result<Loaded<L>, LoadFailure> {
+    let id = room.clone();
+    // Asked first, and of a reader: names that somebody made up must not keep the writer busy, nor leave rows.
+    if !context.database.read(move |db| L::exists(db, &id)).await? {
+        return Err(LoadFailure::NotThere);
+    }
     let (node, id) = (context.node.clone(), room.clone());
-    let acquired = context.database.write(move |db| {
-        let there = L::exists(db, &id)?;
-        if there { journal::acquire(db, &id, &node).map(Some) } else { Ok(None) }
-    });
-    let (epoch, head) = match acquired.await? {
-        None => return Err(LoadFailure::NotThere),
-        Some(Acquire::HeldBy(node)) => return Err(LoadFailure::Elsewhere(node)),
-        Some(Acquire::Acquired { epoch, head }) => (epoch, head),
+    let (epoch, head) = match context.database.write(move |db| journal::acquire(db, &id, &node)).await? {
+        Acquire::HeldBy(node) => return Err(LoadFailure::Elsewhere(node)),
+        Acquire::Acquired { epoch, head } => (epoch, head),
     };
     let now = clock::now();
     let read = context.database.read(move |db| db.read(|db| read_all::<L>(db, &room, spoken, now)));

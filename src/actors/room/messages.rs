@@ -4,10 +4,10 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::actors::hub::HubRef;
-use crate::actors::line::ConnectionId;
+use crate::actors::line::{ConnectionId, RoomNo};
 use crate::actors::room::{Cursor, StoredRoom};
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::{CommandId, UserId};
+use crate::protocol::ids::{CommandId, RoomId, UserId};
 
 /// A connection comes in. What follows it hears through its hub: the state of the room, or that it may not.
 #[derive(Message)]
@@ -55,4 +55,12 @@ pub struct Answered<A> {
     pub seq: i64,
     pub epoch: i64,
     pub answer: A,
+}
+
+/// What a room that is unloaded tells the Lobby: it is to be forgotten.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Retire {
+    pub id: RoomId,
+    pub no: RoomNo,
 }

@@ -30,15 +30,14 @@ pub use live::Cursor;
 use live::{Back, Live, Saying};
 pub use load::StoredRoom;
 use load::{LoadFailure, Loaded};
-pub use messages::{Answered, Ask, Join, Leave, Order, Retiring};
+pub use messages::{Answered, Ask, Join, Leave, Order, Retire, Retiring};
 
 use crate::actors::clock;
 use crate::actors::counts::Counts;
 use crate::actors::executor::Database;
-use crate::actors::hub::{HubRef, Item, RoomNo};
+use crate::actors::hub::{HubRef, Item};
 use crate::actors::journal::{Journal, Persisted};
-use crate::actors::line::ConnectionId;
-use crate::actors::lobby::{Lobby, Retire};
+use crate::actors::line::{ConnectionId, RoomNo};
 use crate::actors::parts::encode_one;
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
@@ -98,7 +97,7 @@ pub struct Room<L: StoredRoom> {
     id: RoomId,
     no: RoomNo,
     context: Arc<RoomContext>,
-    lobby: Addr<Lobby>,
+    lobby: Recipient<Retire>,
     /// Its own, for the Journal.
     address: Option<Recipient<Persisted>>,
     phase: Phase<L>,
@@ -119,7 +118,7 @@ pub struct Room<L: StoredRoom> {
 }
 
 impl<L: StoredRoom> Room<L> {
-    pub fn new(id: RoomId, no: RoomNo, context: Arc<RoomContext>, lobby: Addr<Lobby>) -> Self {
+    pub fn new(id: RoomId, no: RoomNo, context: Arc<RoomContext>, lobby: Recipient<Retire>) -> Self {
         Self {
             id,
             no,

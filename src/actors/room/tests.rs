@@ -15,6 +15,7 @@ use super::*;
 use crate::actors::executor::DbExecutor;
 use crate::actors::hub::{self, HubSettings, Hubs};
 use crate::actors::line::Line;
+use crate::actors::lobby::Lobby;
 use crate::actors::outbox::Outbox;
 use crate::actors::parts::texts_for;
 use crate::cluster::node;
@@ -159,8 +160,8 @@ impl World {
         (0..4).for_each(|n| add_user(&mut db, &format!("u{n}")));
         let node: Arc<str> = node::register(&mut db, "test:1", "hash").expect("registers").into();
         let writer = DbExecutor::writer(url.clone());
-        let database = Database::new(DbExecutor::pooled(pool::pool(&url, 2), 2), writer.clone());
         let counts = Arc::new(Counts::default());
+        let database = Database::new(DbExecutor::pooled(pool::pool(&url, 2), 2), writer.clone(), counts.clone());
         let context = Arc::new(RoomContext {
             database,
             journal: Journal::new(node.clone(), vec![writer], counts.clone()).start(),
@@ -177,7 +178,7 @@ impl World {
 
     fn room(&self, name: &str, no: u64) -> TestRoom {
         let id = RoomId::campaign(&CampaignId::new(name));
-        let room = Room::<Sum>::new(id.clone(), RoomNo(no), self.context.clone(), self.lobby.clone()).start();
+        let room = Room::<Sum>::new(id.clone(), RoomNo(no), self.context.clone(), self.lobby.clone().recipient()).start();
         TestRoom { id, room, hub: self.hubs.here() }
     }
 

@@ -86,7 +86,7 @@ fn who_does_not_leave_is_cut_off_at_the_shutdown_timeout() {
     let silent = campaign.dm_socket(&server);
     let began = Instant::now();
     assert_eq!(server.terminate(), Some(0));
-    assert!(server.log().contains("not everything was closed within 100ms"), "{}", server.log());
+    assert!(server.log().contains("not every socket was closed in time"), "{}", server.log());
     // Far below the 10 s of the default; the processor may be busy.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     drop(silent);

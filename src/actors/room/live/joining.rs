@@ -1,0 +1,199 @@
+//! Who comes and goes: the whole state for a newcomer, what was missed for one who was here, and what the others are told.
+
+use std::sync::Arc;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::actors::clock;
+use crate::actors::hub::Item;
+use crate::actors::line::ConnectionId;
+use crate::actors::parts::{self, encode, encode_one};
+use crate::actors::room::Room;
+use crate::actors::room::load::StoredRoom;
+use crate::protocol::close::Close;
+use crate::protocol::frame;
+use crate::protocol::ids::{RoomId, UserId};
+use crate::protocol::limits::RESUME_BYTES_MAX;
+use crate::protocol::session::Connected;
+use crate::rooms::kernel::{Member, MemberNo, Moment, Part};
+use crate::rooms::presence::Arrival;
+use crate::store::db::Db;
+use crate::store::journal::{self, Missed};
+
+use super::{Cursor, Live, Saying};
+
+/// Bytes of stored changes, of all audiences, that are read for one resume.
+const RESUME_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+impl<L: StoredRoom> Live<L> {
+    pub fn join(&mut self, connection: ConnectionId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
+        self.touched_at = clock::now();
+        let Some(seat) = room.seats.get(&connection) else { return };
+        let Some(member) = self.logic.member(&seat.user).filter(|_| !self.closed) else {
+            return self.say(Saying::Detach { connection, close: Close::NotAMember });
+        };
+        let since = seat.since.filter(|cursor| (0..=self.head).contains(&cursor.seq) && cursor.seq >= self.logic.joined_seq(member.no));
+        let arrival = if since.is_some() { Arrival::Resumed } else { Arrival::Fresh };
+        self.enter(connection, &member, arrival, room);
+        match since {
+            Some(cursor) => self.resume(connection, member, cursor, room, ctx),
+            None => self.show(connection, &member, room),
+        }
+    }
+
+    /// The whole state, as of the working head.
+    fn show(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
+        let connected = self.connected(connection, member, false, room);
+        let presence = &self.presence;
+        let view = self.logic.view(member, &|no| presence.is_online(no));
+        let mut frames = BytesMut::from(&encode_one(&connected, None)[..]);
+        view.iter().for_each(|message| frames.extend_from_slice(&encode_one(message, Some(self.head))));
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: frames.freeze(), hold: false });
+    }
+
+    fn connected(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Connected {
+        Connected {
+            user_id: member.user.clone(),
+            role: self.logic.role(member).to_owned(),
+            connection_id: connection.to_string(),
+            resumed,
+            seq: self.head,
+            epoch: self.epoch.to_string(),
+            ping_interval: room.context.ping_interval.as_millis() as u64,
+        }
+    }
+
+    /// Reads what was missed, once all up to the working head is durable, while what comes later is held back for this connection.
+    fn resume(&mut self, connection: ConnectionId, member: Member, cursor: Cursor, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+        let connected = self.connected(connection, &member, true, room);
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: Bytes::new(), hold: true });
+        let (signal, is_durable) = oneshot::channel();
+        self.say(Saying::Signal(signal));
+        let (id, until, database, generation) = (room.id.clone(), self.head, room.context.database.clone(), room.generation);
+        let missed = async move {
+            is_durable.await.ok()?;
+            let read = move |db: &mut Db| db.read(|db| read_missed::<L>(db, &id, cursor, until, member.no, member.leads));
+            database.read(read).await.ok().flatten()
+        };
+        ctx.spawn(missed.into_actor(room).map(move |missed, room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation == generation {
+                    room.with_live(ctx, |live, room, _| live.resumed(connection, &connected, missed, room));
+                }
+            });
+        }));
+    }
+
+    fn resumed(&mut self, connection: ConnectionId, connected: &Connected, missed: Option<Bytes>, room: &mut Room<L>) {
+        let Some(seat) = room.seats.get_mut(&connection) else { return };
+        let Some(member) = self.logic.member(&seat.user) else { return };
+        let Some(missed) = missed else { return self.show(connection, &member, room) };
+        let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
+        frames.extend_from_slice(&missed);
+        seat.attached = true;
+        seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
+    }
+
+    /// A connection that was here before the state was loaded.
+    pub fn seat_again(&mut self, connection: ConnectionId, room: &mut Room<L>, ctx: &mut Context<Room<L>>) {
+        let seat = &room.seats[&connection];
+        if !seat.attached {
+            return self.join(connection, room, ctx);
+        }
+        match self.logic.member(&seat.user) {
+            Some(member) => {
+                // The others know: nothing is said of it again.
+                self.presence.connect(&member, Arrival::Fresh, self.logic.members_len(), clock::now());
+                self.member_by_connection.insert(connection, member.no);
+            }
+            None => self.say(Saying::Detach { connection, close: Close::Removed }),
+        }
+    }
+
+    /// Counts a connection in; its user's first one is told to the others and logged.
+    fn enter(&mut self, connection: ConnectionId, member: &Member, arrival: Arrival, room: &Room<L>) {
+        if self.member_by_connection.insert(connection, member.no).is_some() {
+            return;
+        }
+        let change = self.presence.connect(member, arrival, self.logic.members_len(), self.touched_at);
+        self.say_presence(&change.parts);
+        if change.presence_changed {
+            self.log_presence(member, true, room);
+        }
+    }
+
+    pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>) {
+        self.touched_at = clock::now();
+        let Some(no) = self.member_by_connection.remove(&connection) else { return };
+        let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
+        self.say_presence(&change.parts);
+        // Who was removed is no member any more.
+        if change.presence_changed
+            && let Some(member) = self.logic.member(user)
+        {
+            self.log_presence(&member, false, room);
+        }
+    }
+
+    pub(super) fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
+        if !parts.is_empty() {
+            self.say(Saying::Presence(Arc::new(encode(parts, None).parts)));
+        }
+    }
+
+    /// Nobody waits for these rows: they change no head.
+    fn log_presence(&mut self, member: &Member, joined: bool, room: &Room<L>) {
+        let at = Moment { now: self.touched_at, fresh: "", seq: self.head };
+        let rows = self.logic.presence_rows(at, member, joined);
+        if !rows.is_empty() && !self.closed {
+            self.commit(None, None, rows, room);
+        }
+    }
+
+    /// Says what is due about who is here, and comes back when more is.
+    pub fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
+        let now = clock::now();
+        if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
+            let parts = self.presence.due(&self.logic.members(), now);
+            self.say_presence(&parts);
+        }
+        let Some(deadline) = self.presence.deadline().filter(|_| !std::mem::replace(&mut self.presence_timer, true)) else { return };
+        let generation = room.generation;
+        ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation == generation {
+                    room.with_live(ctx, |live, _, _| live.presence_timer = false);
+                }
+            });
+        });
+    }
+}
+
+/// The frames that a member missed after `cursor`, up to `until`; `None` when they cannot be proven to be all, are too many, or show what is hidden by now.
+fn read_missed<L: StoredRoom>(
+    db: &mut Db,
+    room: &RoomId,
+    cursor: Cursor,
+    until: i64,
+    member: MemberNo,
+    leads: bool,
+) -> diesel::QueryResult<Option<Bytes>> {
+    if !journal::cursor_holds(db, room, cursor.seq, cursor.epoch)? {
+        return Ok(None);
+    }
+    let Missed::Events(rows) = journal::events_after(db, room, cursor.seq, RESUME_READ_BYTES_MAX)? else { return Ok(None) };
+    let rows = rows.iter().take_while(|row| row.seq <= until);
+    let texts: Result<Vec<Vec<String>>, _> = rows.map(|row| parts::texts_for(&row.parts, member, leads)).collect();
+    let Ok(texts) = texts else { return Ok(None) };
+    let texts: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    if bytes > RESUME_BYTES_MAX || L::shows_what_was_hidden_since(&texts) {
+        return Ok(None);
+    }
+    let mut frames = BytesMut::with_capacity(bytes + texts.len() * frame::HEADER_BYTES_MAX);
+    texts.iter().for_each(|text| frame::encode_into(&mut frames, frame::Opcode::Text, text.as_bytes()));
+    Ok(Some(frames.freeze()))
+}
