@@ -9,7 +9,7 @@ use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 
 /// The close codes that are counted by themselves; any other is counted under 0.
-pub const CLOSE_CODES: [u16; 13] = [1000, 1001, 1002, 1003, 1007, 1009, 1011, 4001, 4002, 4003, 4008, 4029, 0];
+pub const CLOSE_CODES: [u16; 13] = [1000, 1001, 1002, 1003, 1007, 1009, 1013, 4001, 4002, 4003, 4008, 4029, 0];
 
 /// The outcomes of a command: done, or refused with a code.
 pub const OUTCOMES: [Option<ErrorCode>; 15] = [
