@@ -136,6 +136,8 @@ struct Running {
 }
 
 async fn run(settings: Settings, secret: String, listener: TcpListener, address: SocketAddr, node: Node) -> Result<(), Exit> {
+    // Before anybody is told that the server is there: who stops it at once stops it in order.
+    let mut signals = Signals::new()?;
     let counts = Arc::new(Counts::default());
     let (database, journal_threads) = threads(&settings, counts.clone());
     let hub_settings = HubSettings { ping_interval: settings.ping_interval, ping_timeout: settings.ping_timeout };
@@ -206,7 +208,6 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
     let running = Running { settings, node, database, journal, hubs, room_context, readiness, server: server.handle() };
     upkeep::start(&running);
     say_ready(&running.settings, address);
-    let mut signals = Signals::new()?;
     let served = actix::spawn(server);
     tokio::select! {
         () = signals.next() => drain::drain(running).await,
