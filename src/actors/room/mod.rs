@@ -172,7 +172,10 @@ impl<L: StoredRoom> Room<L> {
         let generation = self.generation;
         let loading = load::load::<L>(self.context.clone(), self.id.clone(), self.spoken);
         let loading = async move {
-            tokio::time::sleep(delay).await;
+            // A timer, even of no time, would keep the first who comes waiting for a tick.
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             loading.await
         };
         ctx.spawn(loading.into_actor(self).map(move |loaded, room, ctx| {
