@@ -1,0 +1,3 @@
+//! A workspace: a team, its channels and conversations, and what is said there.
+
+pub mod rows;
