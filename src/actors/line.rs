@@ -14,6 +14,7 @@ use crate::protocol::ids::CommandId;
 use crate::protocol::limits::CONNECT_TIMEOUT;
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::time::Timestamp;
+use crate::rooms::kernel::ConnectionKey;
 
 /// A connection's number, never given twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,11 @@ impl ConnectionId {
     pub fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The connection as a room's rules know it.
+    pub fn key(self) -> ConnectionKey {
+        ConnectionKey(self.0)
     }
 }
 

@@ -4,4 +4,3 @@ pub mod campaign;
 pub mod chat;
 pub mod kernel;
 pub mod members;
-pub mod presence;

@@ -24,7 +24,6 @@ use crate::protocol::error::Rejection;
 use crate::protocol::ids::CommandId;
 use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::MemberNo;
-use crate::rooms::presence::Presence;
 
 pub use commands::error_frame;
 
@@ -94,9 +93,9 @@ pub struct Live<L: StoredRoom> {
     durable: u64,
     queue: VecDeque<Waiting<L::Answer>>,
     memory: CommandMemory,
-    presence: Presence,
+    company: L::Company,
     member_by_connection: HashMap<ConnectionId, MemberNo>,
-    presence_timer: bool,
+    company_timer: bool,
     /// The room is being deleted: there is nothing to come into and nothing to change any more.
     closed: bool,
     touched_at: Timestamp,
@@ -112,9 +111,9 @@ impl<L: StoredRoom> Live<L> {
             durable: 0,
             queue: VecDeque::new(),
             memory,
-            presence: Presence::default(),
+            company: L::Company::default(),
             member_by_connection: HashMap::new(),
-            presence_timer: false,
+            company_timer: false,
             closed: false,
             touched_at: clock::now(),
         }

@@ -30,6 +30,9 @@ pub trait StoredRoom: RoomLogic {
     /// The room as its tables have it, read in the transaction of the caller.
     fn read(db: &mut Db, room: &RoomId) -> QueryResult<Option<Self>>;
 
+    /// What a room asks of its tables.
+    fn look_up(db: &mut Db, room: &RoomId, lookup: Self::Lookup) -> QueryResult<Self::Found>;
+
     /// The rows of an event as the journal writes them.
     fn domain_rows(room: &RoomId, rows: Vec<Self::Row>) -> DomainRows;
 }

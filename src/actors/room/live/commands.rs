@@ -18,7 +18,7 @@ use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CommandId, UserId};
 use crate::protocol::session::{Ack, ErrorFrame};
-use crate::rooms::kernel::{Decision, Effects, Member, Moment};
+use crate::rooms::kernel::{Company, Decision, Effects, Member, Moment};
 use crate::store::journal::{self, CommandRow, Commit, EventRow};
 
 use super::{Back, Live, Saying};
@@ -114,13 +114,10 @@ impl<L: StoredRoom> Live<L> {
             }
         };
         room.context.counts.command_outcome(None);
-        let members = self.logic.members_len();
         let changed = event.map(|event| (self.logic.apply(at, by.as_ref(), event), by.as_ref().map(|member| member.user.clone())));
-        if self.logic.members_len() != members {
-            self.presence.members_changed(self.logic.members_len(), self.touched_at);
-        }
         let remembers = id.clone().zip(hash).zip(by.map(|member| member.user));
         let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, changed.is_some(), &answer));
+        let changes = changed.is_some();
         match changed {
             Some((effects, user)) => {
                 self.closed = effects.closed;
@@ -128,6 +125,10 @@ impl<L: StoredRoom> Live<L> {
             }
             None if command_row.is_some() => self.commit(None, command_row, Vec::new(), room),
             None => {}
+        }
+        if changes {
+            let parts = self.company.room_changed(&self.logic, self.touched_at);
+            self.say_presence(&parts);
         }
         self.acknowledge(back, id, answer);
         if self.closed {

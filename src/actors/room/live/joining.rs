@@ -18,8 +18,7 @@ use crate::protocol::frame;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::protocol::limits::RESUME_BYTES_MAX;
 use crate::protocol::session::Connected;
-use crate::rooms::kernel::{Member, MemberNo, Moment, Part};
-use crate::rooms::presence::Arrival;
+use crate::rooms::kernel::{Arrival, Company, Member, MemberNo, Moment, Part};
 use crate::store::db::Db;
 use crate::store::journal::{self, Missed};
 
@@ -47,8 +46,7 @@ impl<L: StoredRoom> Live<L> {
     /// The whole state, as of the working head.
     fn show(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
         let connected = self.connected(connection, member, false, room);
-        let presence = &self.presence;
-        let view = self.logic.view(member, &|no| presence.is_online(no));
+        let view = self.logic.view(member, &self.company);
         let mut frames = BytesMut::from(&encode_one(&connected, None)[..]);
         view.iter().for_each(|message| frames.extend_from_slice(&encode_one(message, Some(self.head))));
         self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: frames.freeze(), hold: false });
@@ -106,7 +104,7 @@ impl<L: StoredRoom> Live<L> {
         match self.logic.member(&seat.user) {
             Some(member) => {
                 // The others know: nothing is said of it again.
-                self.presence.connect(&member, Arrival::Fresh, self.logic.members_len(), clock::now());
+                self.company.connect(&self.logic, &member, connection.key(), Arrival::Fresh, clock::now());
                 self.member_by_connection.insert(connection, member.no);
             }
             None => self.say(Saying::Detach { connection, close: Close::Removed }),
@@ -118,7 +116,7 @@ impl<L: StoredRoom> Live<L> {
         if self.member_by_connection.insert(connection, member.no).is_some() {
             return;
         }
-        let change = self.presence.connect(member, arrival, self.logic.members_len(), self.touched_at);
+        let change = self.company.connect(&self.logic, member, connection.key(), arrival, self.touched_at);
         self.say_presence(&change.parts);
         if change.presence_changed {
             self.log_presence(member, true, room);
@@ -128,7 +126,7 @@ impl<L: StoredRoom> Live<L> {
     pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>) {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
-        let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
+        let change = self.company.disconnect(&self.logic, no, connection.key(), self.touched_at);
         self.say_presence(&change.parts);
         // Who was removed is no member any more.
         if change.presence_changed
@@ -156,16 +154,16 @@ impl<L: StoredRoom> Live<L> {
     /// Says what is due about who is here, and comes back when more is.
     pub fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
         let now = clock::now();
-        if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
-            let parts = self.presence.due(&self.logic.members(), now);
+        if self.company.deadline().is_some_and(|deadline| deadline <= now) {
+            let parts = self.company.due(&self.logic, now);
             self.say_presence(&parts);
         }
-        let Some(deadline) = self.presence.deadline().filter(|_| !std::mem::replace(&mut self.presence_timer, true)) else { return };
+        let Some(deadline) = self.company.deadline().filter(|_| !std::mem::replace(&mut self.company_timer, true)) else { return };
         let generation = room.generation;
         ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, _, _| live.presence_timer = false);
+                    room.with_live(ctx, |live, _, _| live.company_timer = false);
                 }
             });
         });
@@ -188,11 +186,12 @@ fn read_missed<L: StoredRoom>(
     let rows = rows.iter().take_while(|row| row.seq <= until);
     let texts: Result<Vec<Vec<String>>, _> = rows.map(|row| parts::texts_for(&row.parts, member, leads)).collect();
     let Ok(texts) = texts else { return Ok(None) };
-    let texts: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let texts: Vec<String> = texts.into_iter().flatten().collect();
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
-    if bytes > RESUME_BYTES_MAX || L::shows_what_was_hidden_since(&texts) {
+    if bytes > RESUME_BYTES_MAX {
         return Ok(None);
     }
+    let Some(texts) = L::resumable(texts) else { return Ok(None) };
     let mut frames = BytesMut::with_capacity(bytes + texts.len() * frame::HEADER_BYTES_MAX);
     texts.iter().for_each(|text| frame::encode_into(&mut frames, frame::Opcode::Text, text.as_bytes()));
     Ok(Some(frames.freeze()))

@@ -9,6 +9,8 @@ use crate::actors::line::ConnectionId;
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
 
+use crate::rooms::kernel::Company;
+
 use super::{Live, Saying, Waiting};
 
 impl<L: StoredRoom> Live<L> {
@@ -64,7 +66,7 @@ impl<L: StoredRoom> Live<L> {
 
     fn forget(&mut self, connection: ConnectionId) {
         if let Some(no) = self.member_by_connection.remove(&connection) {
-            let change = self.presence.disconnect(no, self.logic.members_len(), clock::now());
+            let change = self.company.disconnect(&self.logic, no, connection.key(), clock::now());
             self.say_presence(&change.parts);
         }
     }
