@@ -11,4 +11,5 @@ pub mod hex;
 pub mod ids;
 pub mod limits;
 pub mod session;
+pub mod socketio;
 pub mod time;
