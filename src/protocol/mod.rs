@@ -5,6 +5,7 @@
 
 pub mod campaign;
 pub mod close;
+pub mod engineio;
 pub mod error;
 pub mod frame;
 pub mod hex;
