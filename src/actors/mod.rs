@@ -19,3 +19,4 @@ pub mod registry;
 pub mod room;
 pub mod speech;
 pub mod vital;
+pub mod workspace;

@@ -160,7 +160,6 @@ pub(super) fn answer_invitation(db: &mut Db, workspace: &WorkspaceId, id: &Invit
     Ok(())
 }
 
-/// Who made it and when stays as it was.
 pub(super) fn put_link(db: &mut Db, workspace: &WorkspaceId, link: &InviteLink, by: &UserId, at: Timestamp) -> QueryResult<()> {
     use schema::workspace_invite_link::dsl as d;
     let row = (
@@ -172,12 +171,14 @@ pub(super) fn put_link(db: &mut Db, workspace: &WorkspaceId, link: &InviteLink, 
         d::max_uses.eq(link.max_uses.map(count)),
         d::uses.eq(count(link.uses)),
     );
-    on!(db, c => diesel::insert_into(d::workspace_invite_link)
-        .values(row)
-        .on_conflict(d::code)
-        .do_update()
-        .set(d::uses.eq(excluded(d::uses)))
-        .execute(c))?;
+    on!(db, c => diesel::insert_into(d::workspace_invite_link).values(row).execute(c))?;
+    Ok(())
+}
+
+pub(super) fn set_link_uses(db: &mut Db, workspace: &WorkspaceId, code: &str, uses: u32) -> QueryResult<()> {
+    use schema::workspace_invite_link::dsl as d;
+    let row = d::workspace_invite_link.filter(d::code.eq(code).and(d::workspace_id.eq(workspace.as_str())));
+    on!(db, c => diesel::update(row).set(d::uses.eq(count(uses))).execute(c))?;
     Ok(())
 }
 

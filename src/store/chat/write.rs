@@ -42,8 +42,7 @@ struct Pending<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// `at` is when the commit of these rows was decided.
-    pub(crate) fn add(&mut self, db: &mut Db, workspace: &'a WorkspaceId, rows: &'a [Row], at: Timestamp) -> QueryResult<()> {
+    pub(crate) fn add(&mut self, db: &mut Db, workspace: &'a WorkspaceId, rows: &'a [Row]) -> QueryResult<()> {
         for row in rows {
             let pending = self.kept_back.entry(workspace).or_default();
             match row {
@@ -56,7 +55,7 @@ impl<'a> Writer<'a> {
                 rare => {
                     let before = std::mem::take(pending);
                     write(db, &[(workspace, before)])?;
-                    write_rare(db, workspace, rare, at)?;
+                    write_rare(db, workspace, rare)?;
                 }
             }
         }
@@ -68,7 +67,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn write_rare(db: &mut Db, workspace: &WorkspaceId, row: &Row, at: Timestamp) -> QueryResult<()> {
+fn write_rare(db: &mut Db, workspace: &WorkspaceId, row: &Row) -> QueryResult<()> {
     match row {
         Row::Message(_) | Row::Edited(..) | Row::Reaction(..) | Row::Read(_) => unreachable!("these are kept back"),
         Row::Renamed(name) => rare::rename(db, workspace, name),
@@ -78,9 +77,10 @@ fn write_rare(db: &mut Db, workspace: &WorkspaceId, row: &Row, at: Timestamp) ->
         Row::ChannelMember(channel, user, is_in_it) => rare::set_channel_member(db, channel, user, *is_in_it),
         Row::Conversation(conversation) => rare::add_conversation(db, workspace, conversation),
         Row::MessageDeleted(message, at) => rare::delete_message(db, workspace, message, *at),
-        Row::Invited(invitation, by) => rare::invite(db, workspace, invitation, by, at),
+        Row::Invited(invitation, by, at) => rare::invite(db, workspace, invitation, by, *at),
         Row::InvitationAnswered(invitation, answer) => rare::answer_invitation(db, workspace, invitation, *answer),
-        Row::Link(link, by) => rare::put_link(db, workspace, link, by, at),
+        Row::Link(link, by, at) => rare::put_link(db, workspace, link, by, *at),
+        Row::LinkUses(code, uses) => rare::set_link_uses(db, workspace, code, *uses),
     }
 }
 

@@ -272,7 +272,7 @@ fn write_rooms(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> Result<(), Re
         match &commit.rows {
             DomainRows::None => {}
             DomainRows::Campaign(id, rows) => campaigns.add(db, id, rows)?,
-            DomainRows::Workspace(id, rows) => workspaces.add(db, id, rows, commit.at)?,
+            DomainRows::Workspace(id, rows) => workspaces.add(db, id, rows)?,
         }
     }
     campaigns.finish(db)?;
