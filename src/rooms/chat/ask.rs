@@ -56,8 +56,8 @@ impl Workspace {
         let (mut channels, mut conversations) = (BTreeMap::new(), BTreeMap::new());
         for place in self.places.of(by.no).filter(|place| wanted(&place.target)) {
             match &place.target {
-                Target::Channel(id) => drop(channels.insert(id.clone(), place.unread(by.no))),
-                Target::Dm(id) => drop(conversations.insert(id.clone(), place.unread(by.no))),
+                Target::Channel(id) => drop(channels.insert(id.clone(), place.unread(&by.user))),
+                Target::Dm(id) => drop(conversations.insert(id.clone(), place.unread(&by.user))),
             }
         }
         ResultMap::Unread { channels, conversations }

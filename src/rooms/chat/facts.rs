@@ -70,14 +70,13 @@ mod tests {
     use super::*;
     use crate::protocol::chat::Target;
     use crate::protocol::time::Timestamp;
-    use crate::rooms::kernel::MemberNo;
 
     fn message(n: usize) -> StoredMessage {
         StoredMessage {
             id: MessageId::new(format!("m{n}")),
             target: Target::Channel("c".into()),
             sequence: n as i64,
-            author: MemberNo(0),
+            author: "u".into(),
             parent: None,
             created_at: Timestamp::from_ms(0),
             deleted_at: None,

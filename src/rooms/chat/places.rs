@@ -20,7 +20,7 @@ pub struct Place {
     pub last_sequence: i64,
     pub kind: Kind,
     /// Up to where who has read. Those who left are remembered; who is not here has read nothing.
-    reads: BTreeMap<MemberNo, i64>,
+    reads: BTreeMap<UserId, i64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -60,20 +60,28 @@ impl Place {
     }
 
     /// How many messages this member has not read.
-    pub fn unread(&self, member: MemberNo) -> i64 {
-        self.last_sequence - self.read(member)
-    }
-
-    fn read(&self, member: MemberNo) -> i64 {
-        self.reads.get(&member).copied().unwrap_or(0)
+    pub fn unread(&self, user: &UserId) -> i64 {
+        self.last_sequence - self.reads.get(user).copied().unwrap_or(0)
     }
 
     /// This member has read everything; the row that says so, if it was not so.
-    pub fn read_all(&mut self, member: MemberNo) -> Option<StoredRead> {
-        (self.unread(member) != 0).then(|| {
-            self.reads.insert(member, self.last_sequence);
-            StoredRead { target: self.target.clone(), member, sequence: self.last_sequence }
+    pub fn read_all(&mut self, user: &UserId) -> Option<StoredRead> {
+        (self.unread(user) != 0).then(|| {
+            self.reads.insert(user.clone(), self.last_sequence);
+            StoredRead { target: self.target.clone(), user: user.clone(), sequence: self.last_sequence }
         })
+    }
+
+    /// As it is stored.
+    #[cfg(test)]
+    pub fn to_reads(&self) -> impl Iterator<Item = StoredRead> {
+        self.reads.iter().map(|(user, &sequence)| StoredRead { target: self.target.clone(), user: user.clone(), sequence })
+    }
+
+    pub fn archive(&mut self, at: Timestamp) {
+        if let Kind::Channel(channel) = &mut self.kind {
+            channel.archived_at = Some(at);
+        }
     }
 
     /// The channel as it is stored; `None` for a conversation.
@@ -115,9 +123,9 @@ impl Places {
         let mut places = Self::default();
         channels.into_iter().for_each(|channel| places.put(channel.into()));
         conversations.into_iter().for_each(|conversation| places.put(conversation.into()));
-        for StoredRead { target, member, sequence } in reads {
+        for StoredRead { target, user, sequence } in reads {
             if let Some(place) = places.get_mut(&target) {
-                place.reads.insert(member, sequence);
+                place.reads.insert(user, sequence);
             }
         }
         places

@@ -1,7 +1,6 @@
 //! Who belongs to a workspace, and who did: a number is never given twice.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use crate::protocol::chat::command::Role;
 use crate::protocol::ids::UserId;
@@ -62,11 +61,6 @@ impl Roster {
     /// The record of a person, also of one who left.
     pub fn person(&self, no: MemberNo) -> Option<&StoredMember> {
         self.by_no.get(&no)
-    }
-
-    /// The name of a person, also of one who left.
-    pub fn name(&self, no: MemberNo) -> Arc<str> {
-        self.by_no.get(&no).map_or_else(|| "".into(), |person| person.name.clone())
     }
 
     pub fn role(&self, no: MemberNo) -> Role {

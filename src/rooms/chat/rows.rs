@@ -144,12 +144,14 @@ pub enum Row {
     Reaction(MessageId, UserId, String, bool, Timestamp),
     /// `read_state`.
     Read(StoredRead),
-    /// An invitation that waits for an answer: made, by whom.
-    Invited(PendingInvitation, UserId),
+    /// An invitation that waits for an answer: made, by whom, when.
+    Invited(PendingInvitation, UserId, Timestamp),
     /// What became of an invitation.
     InvitationAnswered(InvitationId, Answered),
-    /// A link by `code`: made (by whom) or used once more.
-    Link(InviteLink, UserId),
+    /// A link: made, by whom, when.
+    Link(InviteLink, UserId, Timestamp),
+    /// How often the link with this code was used.
+    LinkUses(String, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
