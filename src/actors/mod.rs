@@ -20,3 +20,4 @@ pub mod registry;
 pub mod room;
 pub mod speech;
 pub mod vital;
+pub mod workspace;
