@@ -156,11 +156,12 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         idle_timeout: settings.room_idle,
         draining: AtomicBool::new(false),
     });
-    let rooms = Rooms::new(Lobby::new(settings.workers.div_ceil(2), room_context.clone()).start());
+    let registry = Arc::new(Registry::new(settings.connections_per_user));
+    let rooms = Rooms::new(Lobby::new(settings.workers.div_ceil(2), room_context.clone()).start(), registry.clone());
     let connections = web::Data::new(ConnectionContext {
         rooms: rooms.clone(),
         room_context: room_context.clone(),
-        registry: Registry::new(settings.connections_per_user),
+        registry,
         counts: counts.clone(),
         rate_limits: settings.rate_limits,
         message_bytes_max: settings.max_message_bytes,

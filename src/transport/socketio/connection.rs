@@ -618,6 +618,16 @@ impl Speaker for Connection {
         self.settle_soon();
     }
 
+    fn welcome(&self, room: &RoomId) {
+        let (connection, room) = (self.me(), room.clone());
+        actix::spawn(async move {
+            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
+            if !is_known && !connection.is_over() {
+                connection.join(room, None, None);
+            }
+        });
+    }
+
     fn close(&self, close: Close) {
         match close {
             Close::SessionEnded | Close::TooManyConnections | Close::TooManyMessages | Close::Removed => self.send_away(close),
