@@ -41,7 +41,7 @@ use crate::store::db::Db;
 use crate::store::migrate;
 use crate::store::pool::{self, DatabaseUrl};
 use crate::transport::engineio_echo::EchoEntrance;
-use crate::transport::{echo, engineio, socket, ws};
+use crate::transport::{conformance, echo, engineio, socket, ws};
 
 /// Connections that the kernel may hold ready to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -184,7 +184,8 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         sessions_per_address_max: SESSIONS_PER_ADDRESS_MAX,
     };
     let engine_echo = Engine::new(engine_settings, EchoEntrance);
-    let engines = vec![engine_echo.clone()];
+    let conformance = Engine::new(engine_settings, conformance::Open);
+    let engines = vec![engine_echo.clone(), conformance.clone()];
     let (protocol_test, workers) = (settings.protocol_test, settings.workers);
     let server = HttpServer::new(move || {
         App::new()
@@ -199,6 +200,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
                 if protocol_test {
                     config.route("/echo", web::get().to(echo::connect));
                     engineio::configure(config, "/engine.io/", engine_echo.clone());
+                    engineio::configure(config, "/socket.io/", conformance.clone());
                 }
             })
             .default_service(web::to(http::no_such_call))

@@ -46,7 +46,7 @@ pub const NAMESPACE_BYTES_MAX: usize = 256;
 /// Time that a client has to enter a namespace, from its first moment and from leaving the last one; then its session ends.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
 /// Time that the attachments of a packet may take, all of them; then the session ends.
-pub const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(60);
+pub const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(45);
 /// The largest id of an acknowledgement: the largest whole number that a client in JavaScript can count to.
 pub const ACK_ID_MAX: u64 = (1 << 53) - 1;
 
