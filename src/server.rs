@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::actors::connection::ConnectionContext;
 use crate::actors::counts::Counts;
+use crate::actors::engineio::sessions::{Engine, EngineSettings, SESSIONS_PER_ADDRESS_MAX};
 use crate::actors::executor::{Database, DbExecutor};
 use crate::actors::hub::{EndSessions, HubSettings, Hubs};
 use crate::actors::journal::Journal;
@@ -40,7 +41,8 @@ use crate::store::accounts::SessionRef;
 use crate::store::db::Db;
 use crate::store::migrate;
 use crate::store::pool::{self, DatabaseUrl};
-use crate::transport::{echo, socket, ws};
+use crate::transport::engineio_echo::EchoEntrance;
+use crate::transport::{conformance, echo, engineio, socket, ws};
 
 /// Connections that the kernel may hold ready to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -131,6 +133,8 @@ struct Running {
     database: Database,
     journal: Addr<Journal>,
     hubs: Arc<Hubs>,
+    /// Engine.IO, at each path where it is mounted.
+    engines: Vec<Arc<Engine>>,
     room_context: Arc<RoomContext>,
     readiness: Arc<Readiness>,
     server: ServerHandle,
@@ -176,6 +180,15 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         ..Api::new(database.clone(), Arc::new(rooms), counts.clone(), readiness.clone())
     });
     let shared_hubs = web::Data::from(hubs.clone());
+    let engine_settings = EngineSettings {
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        queue_bytes_max: settings.send_queue_bytes,
+        sessions_per_address_max: SESSIONS_PER_ADDRESS_MAX,
+    };
+    let engine_echo = Engine::new(engine_settings, EchoEntrance);
+    let conformance = Engine::new(engine_settings, conformance::Open);
+    let engines = vec![engine_echo.clone(), conformance.clone()];
     let (protocol_test, workers) = (settings.protocol_test, settings.workers);
     let server = HttpServer::new(move || {
         App::new()
@@ -189,6 +202,8 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
             .configure(|config| {
                 if protocol_test {
                     config.route("/echo", web::get().to(echo::connect));
+                    engineio::configure(config, "/engine.io/", engine_echo.clone());
+                    engineio::configure(config, "/socket.io/", conformance.clone());
                 }
             })
             .default_service(web::to(http::no_such_call))
@@ -208,7 +223,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
     if let Some(metrics_addr) = settings.metrics_addr {
         serve_metrics(metrics_addr, counts)?;
     }
-    let running = Running { settings, node, database, journal, hubs, room_context, readiness, server: server.handle() };
+    let running = Running { settings, node, database, journal, hubs, engines, room_context, readiness, server: server.handle() };
     upkeep::start(&running);
     say_ready(&running.settings, address);
     let served = actix::spawn(server);

@@ -54,11 +54,15 @@ async fn give_free(running: &Running) {
 }
 
 async fn close_sockets(running: &Running) {
+    running.engines.iter().for_each(|engine| engine.sessions.drain());
     let mut open = true;
     while open {
         open = false;
         for hub in running.hubs.all() {
             open |= hub.addr.send(CloseSome(BATCH, Close::Restarting)).await.is_ok_and(|left| left > 0);
+        }
+        for engine in &running.engines {
+            open |= engine.sessions.cut_some(BATCH) > 0;
         }
         if open {
             tokio::time::sleep(PAUSE).await;

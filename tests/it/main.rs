@@ -18,6 +18,8 @@ mod resume;
 mod room_crash;
 mod sessions;
 mod slow_reader;
+mod socketio_client;
+mod socketio_protocol;
 mod staged;
 mod store;
 mod support;
