@@ -715,6 +715,39 @@ fn a_websocket_that_is_not_read_is_dropped() {
 }
 
 #[test]
+fn an_address_has_a_thousand_sessions_and_those_that_end_make_room() {
+    let engine = Engine::start();
+    let sessions: Vec<_> = (0..1_000).map(|_| engine.open()).collect();
+    let answer = engine.send("GET", "EIO=4&transport=polling", None, &[]);
+    assert_eq!((answer.status, answer.json()), (403, refusal(4, "Forbidden")));
+    assert_eq!(engine.socket_at("EIO=4&transport=websocket").err(), Some(403));
+    sessions.iter().take(2).for_each(|polling| polling.post_ok("1"));
+    engine.is_well();
+}
+
+#[test]
+fn sessions_that_nobody_comes_back_for_make_room_by_themselves() {
+    let engine = Engine::impatient();
+    let handshake = || engine.send("GET", "EIO=4&transport=polling", None, &[]).status;
+    // So many that the first of them have to end meanwhile.
+    let deadline = Instant::now() + PATIENCE;
+    let mut opened = 0;
+    while opened < 2_500 {
+        assert!(Instant::now() < deadline, "after {opened} there is no room for others");
+        opened += usize::from(handshake() == 200);
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_clients_that_poll() {
+    let mut engine = Engine::start();
+    (0..5).for_each(|_| drop(engine.open()));
+    let began = Instant::now();
+    assert_eq!(engine.server.terminate(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_stop_cuts_sessions_without_a_close_packet() {
     let mut engine = Engine::start();
     let mut socket = engine.socket();
