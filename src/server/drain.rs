@@ -31,6 +31,7 @@ pub(super) async fn drain(running: Running) {
     running.room_context.draining.store(true, Ordering::Relaxed);
     step("not all that was decided is written", by(WRITTEN_BY), write_all(&running)).await;
     step("not every socket was closed", by(CLOSED_BY), close_sockets(&running)).await;
+    step("not every connection can be taken up again", by(CLOSED_BY), store_recoveries(&running)).await;
     step("the HTTP server did not stop", by(STOPPED_BY), running.server.stop(false)).await;
     step("the node did not give its rooms free", by(10), give_free(&running)).await;
     log::info!("down after {:?}", began.elapsed());
@@ -46,6 +47,13 @@ async fn write_all(running: &Running) {
     let (written, all_written) = oneshot::channel();
     running.journal.do_send(Drain(written));
     let _ = all_written.await;
+}
+
+/// Who comes back to the next process goes on where he was.
+async fn store_recoveries(running: &Running) {
+    if let Some(recoveries) = &running.recoveries {
+        recoveries.store(&running.database).await;
+    }
 }
 
 async fn give_free(running: &Running) {

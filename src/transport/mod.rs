@@ -5,4 +5,5 @@ pub mod echo;
 pub mod engineio;
 pub mod engineio_echo;
 pub mod socket;
+pub mod socketio;
 pub mod ws;

@@ -193,7 +193,8 @@ impl Connection {
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                return self.refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+                return self
+                    .refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
@@ -286,7 +287,9 @@ impl Connection {
             chat::Command::JoinRoom { target } | chat::Command::MarkRead { target } => {
                 self.to_target(target.clone(), tag, id, Request::Command(command))
             }
-            chat::Command::Edit { message_id, .. } | chat::Command::Delete { message_id } | chat::Command::ToggleReaction { message_id, .. } => {
+            chat::Command::Edit { message_id, .. }
+            | chat::Command::Delete { message_id }
+            | chat::Command::ToggleReaction { message_id, .. } => {
                 let (connection, message) = (self.me(), message_id.clone());
                 let later = async move {
                     let found = connection.shared.directory.of_message(message, &connection.shared.database).await;
@@ -318,7 +321,10 @@ impl Connection {
             }
             chat::Query::Unread { channels, conversations } => {
                 let (connection, channels, conversations) = (self.me(), channels.clone(), conversations.clone());
-                Some(async move { connection.count_unread(channels.unwrap_or_default(), conversations.unwrap_or_default(), tag).await }.boxed_local())
+                Some(
+                    async move { connection.count_unread(channels.unwrap_or_default(), conversations.unwrap_or_default(), tag).await }
+                        .boxed_local(),
+                )
             }
         }
     }
