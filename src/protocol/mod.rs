@@ -6,7 +6,9 @@
 pub mod campaign;
 pub mod chat;
 pub mod close;
+pub mod decode;
 pub mod error;
+mod fields;
 pub mod frame;
 pub mod hex;
 pub mod ids;
