@@ -58,7 +58,7 @@ struct NewChannel {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Channel {
+pub(super) struct Channel {
     id: ChannelId,
     workspace_id: WorkspaceId,
     name: String,

@@ -48,7 +48,7 @@ struct People {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Conversation {
+pub(super) struct Conversation {
     id: ConversationId,
     workspace_id: WorkspaceId,
     /// With the caller's.

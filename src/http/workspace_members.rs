@@ -46,7 +46,7 @@ struct NewRole {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WorkspaceMember")]
-struct Member {
+pub(super) struct Member {
     id: String,
     user_id: UserId,
     name: String,

@@ -60,7 +60,7 @@ struct NewlyMade {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Workspace {
+pub(super) struct Workspace {
     id: WorkspaceId,
     name: String,
     owner_id: UserId,

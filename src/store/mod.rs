@@ -12,3 +12,4 @@ pub mod pool;
 pub mod prepared;
 pub mod schema;
 pub mod types;
+pub mod workspaces;
