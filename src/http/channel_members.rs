@@ -30,10 +30,7 @@ pub fn routes(routes: &mut Routes) {
         add,
         "Take a member of the workspace into a channel; by one of its members",
         |call| {
-            call.takes::<Newcomer>()
-                .gives::<Member>(201, "He or she is in it")
-                .gives::<Member>(200, "He or she was in it already")
-                .refuses(&[403, 404, 409, 503])
+            call.takes::<Newcomer>().gives::<Member>(201, "He or she is in it").refuses(&[403, 404, 409, 503])
         },
     );
     routes.call(tag, Method::DELETE, "/api/channels/{id}/members/{userId}", remove, "Take somebody out of a channel", |call| {
@@ -86,10 +83,9 @@ async fn add(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Payloa
     }
     let Newcomer { user_id } = body::json(payload).await?;
     let command = Command::AddToChannel { channel_id: channel.id.clone(), user: user_id.clone() };
-    let done = api.workspaces.command(&channel.workspace, Some(&me.user), command).await?;
+    api.workspaces.command(&channel.workspace, Some(&me.user), command).await?;
     let found = api.db.read(move |db| channels::member(db, &channel.id, &user_id)).await?;
-    let member = Member::from(found.ok_or_else(no_such_member)?);
-    if done.created { created(member) } else { ok(member) }
+    created(Member::from(found.ok_or_else(no_such_member)?))
 }
 
 async fn remove(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {

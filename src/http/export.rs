@@ -20,7 +20,7 @@ use crate::http::channels::Channel;
 use crate::http::conversations::Conversation;
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
-use crate::http::workspace_access::{no_such_workspace, role, workspace_of};
+use crate::http::workspace_access::{no_such_workspace, require_owner, workspace_of};
 use crate::http::workspace_members::Member;
 use crate::http::workspaces::Workspace;
 use crate::protocol::chat::command::{Role, Target};
@@ -84,9 +84,7 @@ struct Step {
 
 async fn export(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let workspace = workspace_of(&request)?;
-    if role(&api, &workspace, &me.user).await? != Role::Owner {
-        return Err(Refusal::forbidden("Only the owner of the workspace may do this"));
-    }
+    require_owner(&api, &workspace, &me.user).await?;
     let begin = Progress { workspace, owner: me.user, stage: Stage::Workspace, places: VecDeque::new() };
     let lines = stream::try_unfold(Some(begin), move |next| {
         let api = api.clone();

@@ -42,6 +42,14 @@ pub async fn require_admin(api: &Api, workspace: &WorkspaceId, user: &UserId) ->
     }
 }
 
+/// For what only an owner may do.
+pub async fn require_owner(api: &Api, workspace: &WorkspaceId, user: &UserId) -> Result<(), Refusal> {
+    match role(api, workspace, user).await? {
+        Role::Owner => Ok(()),
+        Role::Admin | Role::Member => Err(Refusal::forbidden("Only the owner of the workspace may do this")),
+    }
+}
+
 /// The channel that the path names. To whoever is not in its workspace, or not in it while it is private, there is no such channel.
 pub async fn channel_of(api: &Api, request: &HttpRequest, user: &UserId) -> Result<Channel, Refusal> {
     let id = ChannelId::new(path_id(request, "id", "channel")?);

@@ -15,7 +15,7 @@ use crate::http::name::Name;
 use crate::http::query::{Params, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
-use crate::http::workspace_access::{no_such_workspace, require_admin, role, workspace_of};
+use crate::http::workspace_access::{no_such_workspace, require_owner, workspace_of};
 use crate::protocol::chat::command::{Command, Role};
 use crate::protocol::ids::{UserId, WorkspaceId};
 use crate::protocol::time::Timestamp;
@@ -34,7 +34,7 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::GET, "/api/workspaces/{id}", get, "A workspace", |call| {
         call.gives::<Workspace>(200, "The workspace").refuses(&[404])
     });
-    routes.call(tag, Method::PATCH, "/api/workspaces/{id}", rename, "Rename a workspace; by an admin", |call| {
+    routes.call(tag, Method::PATCH, "/api/workspaces/{id}", rename, "Rename a workspace; by its owner", |call| {
         call.takes::<Named>().gives::<Workspace>(200, "The workspace as it is called").refuses(&[403, 404, 503])
     });
     routes.call(tag, Method::DELETE, "/api/workspaces/{id}", delete, "Delete a workspace and all that belongs to it; by its owner", |call| {
@@ -101,7 +101,7 @@ async fn get(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
 
 async fn rename(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
     let workspace = workspace_of(&request)?;
-    require_admin(&api, &workspace, &me.user).await?;
+    require_owner(&api, &workspace, &me.user).await?;
     let Named { name: Name(name) } = body::json(payload).await?;
     api.workspaces.command(&workspace, Some(&me.user), Command::Rename { name }).await?;
     ok(read(&api, workspace, me.user).await?)
@@ -109,9 +109,7 @@ async fn rename(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Pay
 
 async fn delete(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let workspace = workspace_of(&request)?;
-    if role(&api, &workspace, &me.user).await? != Role::Owner {
-        return Err(Refusal::forbidden("Only the owner of the workspace may do this"));
-    }
+    require_owner(&api, &workspace, &me.user).await?;
     api.workspaces.command(&workspace, Some(&me.user), Command::DeleteWorkspace).await?;
     no_content()
 }
