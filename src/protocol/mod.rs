@@ -6,10 +6,12 @@
 pub mod campaign;
 pub mod chat;
 pub mod close;
+pub mod engineio;
 pub mod error;
 pub mod frame;
 pub mod hex;
 pub mod ids;
 pub mod limits;
 pub mod session;
+pub mod socketio;
 pub mod time;
