@@ -14,6 +14,7 @@ use crate::protocol::chat::command as chat;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CampaignId, RoomId, UserId, WorkspaceId};
 use crate::rooms::campaign::Campaign;
+use crate::rooms::chat::Workspace;
 
 /// Files that are parsed at once. Each may be as large as `MAX_UPLOAD_BYTES`, and its hexes take several times that.
 const IMPORTS_AT_ONCE_MAX: usize = 2;
@@ -40,6 +41,18 @@ pub trait WorkspaceRooms: Send + Sync {
         by: Option<&UserId>,
         command: chat::Command,
     ) -> BoxFuture<'static, Result<chat::Answer, Rejection>>;
+}
+
+impl WorkspaceRooms for Rooms {
+    fn command(
+        &self,
+        workspace: &WorkspaceId,
+        by: Option<&UserId>,
+        command: chat::Command,
+    ) -> BoxFuture<'static, Result<chat::Answer, Rejection>> {
+        let (rooms, room, by) = (self.clone(), RoomId::workspace(workspace), by.cloned());
+        async move { Ok(rooms.command::<Workspace>(&room, by, command).await?.answer) }.boxed()
+    }
 }
 
 pub struct Api {

@@ -29,9 +29,7 @@ pub fn routes(routes: &mut Routes) {
         "/api/channels/{id}/members",
         add,
         "Take a member of the workspace into a channel; by one of its members",
-        |call| {
-            call.takes::<Newcomer>().gives::<Member>(201, "He or she is in it").refuses(&[403, 404, 409, 503])
-        },
+        |call| call.takes::<Newcomer>().gives::<Member>(201, "He or she is in it").refuses(&[403, 404, 409, 503]),
     );
     routes.call(tag, Method::DELETE, "/api/channels/{id}/members/{userId}", remove, "Take somebody out of a channel", |call| {
         call.gives_nothing(204, "He or she is not in it any more").refuses(&[403, 404, 503])

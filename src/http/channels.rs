@@ -41,9 +41,14 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::POST, "/api/channels/{id}/leave", leave, "Be a member of a channel no more", |call| {
         call.gives::<Success>(200, "The caller is no member").refuses(&[403, 404, 503])
     });
-    routes.call(tag, Method::POST, "/api/channels/{id}/archive", archive, "Archive a channel: what is in it stays, nothing is added", |call| {
-        call.gives::<Channel>(200, "The channel").refuses(&[403, 404, 409, 503])
-    });
+    routes.call(
+        tag,
+        Method::POST,
+        "/api/channels/{id}/archive",
+        archive,
+        "Archive a channel: what is in it stays, nothing is added",
+        |call| call.gives::<Channel>(200, "The channel").refuses(&[403, 404, 409, 503]),
+    );
 }
 
 #[derive(Deserialize, JsonSchema)]

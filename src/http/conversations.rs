@@ -28,10 +28,7 @@ pub fn routes(routes: &mut Routes) {
         open,
         "The conversation of the caller with these members; made if they have none",
         |call| {
-            call.takes::<People>()
-                .gives::<Conversation>(201, "It was made")
-                .gives::<Conversation>(200, "It was there")
-                .refuses(&[404, 503])
+            call.takes::<People>().gives::<Conversation>(201, "It was made").gives::<Conversation>(200, "It was there").refuses(&[404, 503])
         },
     );
     routes.call(tag, Method::GET, "/api/workspaces/{id}/conversations", list, "The caller's conversations in a workspace", |call| {

@@ -36,12 +36,22 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::GET, "/api/campaigns/{id}/invitations", list, "The invitations of a campaign; for DMs", |call| {
         call.pages().gives::<List>(200, "A page of them").refuses(&[403, 404])
     });
-    routes.call(tag, Method::POST, "/api/workspaces/{id}/invitations", invite_to_workspace, "Invite somebody by e-mail address; by an admin", |call| {
-        call.takes::<Invite>().gives::<Made>(201, "It waits for an answer").refuses(&[403, 404, 409, 503])
-    });
-    routes.call(tag, Method::GET, "/api/workspaces/{id}/invitations", list_of_workspace, "The invitations of a workspace; for admins", |call| {
-        call.pages().gives::<List>(200, "A page of them").refuses(&[403, 404])
-    });
+    routes.call(
+        tag,
+        Method::POST,
+        "/api/workspaces/{id}/invitations",
+        invite_to_workspace,
+        "Invite somebody by e-mail address; by an admin",
+        |call| call.takes::<Invite>().gives::<Made>(201, "It waits for an answer").refuses(&[403, 404, 409, 503]),
+    );
+    routes.call(
+        tag,
+        Method::GET,
+        "/api/workspaces/{id}/invitations",
+        list_of_workspace,
+        "The invitations of a workspace; for admins",
+        |call| call.pages().gives::<List>(200, "A page of them").refuses(&[403, 404]),
+    );
     routes.call(tag, Method::GET, "/api/invitations/pending", pending, "The invitations that wait for the caller's answer", |call| {
         call.pages().gives::<Pending>(200, "A page of them")
     });

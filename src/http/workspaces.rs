@@ -37,9 +37,14 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::PATCH, "/api/workspaces/{id}", rename, "Rename a workspace; by its owner", |call| {
         call.takes::<Named>().gives::<Workspace>(200, "The workspace as it is called").refuses(&[403, 404, 503])
     });
-    routes.call(tag, Method::DELETE, "/api/workspaces/{id}", delete, "Delete a workspace and all that belongs to it; by its owner", |call| {
-        call.gives_nothing(204, "It is gone").refuses(&[403, 404, 503])
-    });
+    routes.call(
+        tag,
+        Method::DELETE,
+        "/api/workspaces/{id}",
+        delete,
+        "Delete a workspace and all that belongs to it; by its owner",
+        |call| call.gives_nothing(204, "It is gone").refuses(&[403, 404, 503]),
+    );
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -148,10 +148,13 @@ fn member_row((id, user, name, role, joined_at): MemberColumns) -> QueryResult<M
 macro_rules! members {
     ($workspace:expr) => {{
         use schema::{user, workspace_member as member};
-        member::table
-            .inner_join(user::table)
-            .filter(member::workspace_id.eq($workspace.as_str()).and(member::left_at.is_null()))
-            .select((member::id, member::user_id, user::name, member::role, member::joined_at))
+        member::table.inner_join(user::table).filter(member::workspace_id.eq($workspace.as_str()).and(member::left_at.is_null())).select((
+            member::id,
+            member::user_id,
+            user::name,
+            member::role,
+            member::joined_at,
+        ))
     }};
 }
 

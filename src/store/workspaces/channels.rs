@@ -52,8 +52,7 @@ macro_rules! known_channels {
         let user = || $user.as_str().to_owned();
         let is_in_workspace = member::workspace_id.eq(d::workspace_id).and(member::user_id.eq(user())).and(member::left_at.is_null());
         let is_in_channel = channel_member::channel_id.eq(d::id).and(channel_member::user_id.eq(user()));
-        let is_read =
-            read_state::workspace_id.eq(d::workspace_id).and(read_state::target_id.eq(d::id)).and(read_state::user_id.eq(user()));
+        let is_read = read_state::workspace_id.eq(d::workspace_id).and(read_state::target_id.eq(d::id)).and(read_state::user_id.eq(user()));
         d::table
             .inner_join(member::table.on(is_in_workspace))
             .left_join(channel_member::table.on(is_in_channel))
@@ -113,12 +112,9 @@ macro_rules! members {
         channel_member::table
             .inner_join(d::table)
             .inner_join(user::table)
-            .inner_join(
-                member::table.on(member::workspace_id
-                    .eq(d::workspace_id)
-                    .and(member::user_id.eq(channel_member::user_id))
-                    .and(member::left_at.is_null())),
-            )
+            .inner_join(member::table.on(
+                member::workspace_id.eq(d::workspace_id).and(member::user_id.eq(channel_member::user_id)).and(member::left_at.is_null()),
+            ))
             .filter(channel_member::channel_id.eq($channel.as_str()))
             .select((channel_member::user_id, user::name))
     }};
@@ -126,12 +122,7 @@ macro_rules! members {
 
 /// Who is in a channel, in the order of joining the workspace; cursors are user ids. The outer `None`: there is no such channel that `reader` may
 /// know of. The inner one: a cursor names nobody of the workspace.
-pub fn members(
-    db: &mut Db,
-    channel: &ChannelId,
-    reader: &UserId,
-    page: Page<String>,
-) -> QueryResult<Option<Option<Vec<ChannelMember>>>> {
+pub fn members(db: &mut Db, channel: &ChannelId, reader: &UserId, page: Page<String>) -> QueryResult<Option<Option<Vec<ChannelMember>>>> {
     use schema::workspace_member as d;
     db.read(|db| {
         let Some(known) = one(db, channel, reader)? else { return Ok(None) };

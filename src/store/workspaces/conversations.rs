@@ -36,8 +36,7 @@ macro_rules! conversations_of {
         // What a join is made by must own what it is compared with.
         let user = || $user.as_str().to_owned();
         let is_in_workspace = member::workspace_id.eq(d::workspace_id).and(member::user_id.eq(user())).and(member::left_at.is_null());
-        let is_read =
-            read_state::workspace_id.eq(d::workspace_id).and(read_state::target_id.eq(d::id)).and(read_state::user_id.eq(user()));
+        let is_read = read_state::workspace_id.eq(d::workspace_id).and(read_state::target_id.eq(d::id)).and(read_state::user_id.eq(user()));
         d::table
             .inner_join(member::table.on(is_in_workspace))
             .inner_join(participant::table)
@@ -55,12 +54,7 @@ pub fn one(db: &mut Db, id: &ConversationId, user: &UserId) -> QueryResult<Optio
 }
 
 /// The conversations of a workspace that somebody is in, oldest first. `None` when a cursor names none of them.
-pub fn of_workspace(
-    db: &mut Db,
-    workspace: &WorkspaceId,
-    user: &UserId,
-    page: Page<String>,
-) -> QueryResult<Option<Vec<Conversation>>> {
+pub fn of_workspace(db: &mut Db, workspace: &WorkspaceId, user: &UserId, page: Page<String>) -> QueryResult<Option<Vec<Conversation>>> {
     use schema::conversation as d;
     let found = resolved(page, |id| {
         let known = one(db, &ConversationId::new(id), user)?.filter(|known| known.workspace == *workspace);

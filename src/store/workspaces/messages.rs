@@ -8,6 +8,7 @@ use crate::protocol::chat::command::Target;
 use crate::protocol::chat::messages::{Author, Message, Reaction};
 use crate::protocol::ids::{ChannelId, ConversationId, MessageId, UserId};
 use crate::store::campaigns::page::{Page, in_order};
+use crate::store::chat::reactions_of;
 use crate::store::db::{Db, on};
 use crate::store::schema;
 use crate::store::types::At;
@@ -76,8 +77,7 @@ pub(super) fn cut<T>(mut rows: Vec<T>, limit: u32) -> (Vec<T>, bool) {
     (rows, has_more)
 }
 
-pub(super) type MessageColumns =
-    (String, String, String, String, Option<String>, Option<String>, Option<String>, i64, At, At, Option<At>);
+pub(super) type MessageColumns = (String, String, String, String, Option<String>, Option<String>, Option<String>, i64, At, At, Option<At>);
 
 /// All messages, as [`MessageColumns`].
 macro_rules! messages {
@@ -101,21 +101,8 @@ macro_rules! messages {
 pub(super) use messages;
 
 pub(super) fn with_reactions(db: &mut Db, rows: Vec<MessageColumns>) -> QueryResult<Vec<Message>> {
-    use schema::reaction as d;
     let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
-    let made: Vec<(String, String, String)> = on!(db, c => d::table
-        .filter(d::message_id.eq_any(ids))
-        .order((d::created_at, d::user_id))
-        .select((d::message_id, d::emoji, d::user_id))
-        .load(c))?;
-    let mut reactions_by_id: HashMap<String, Vec<Reaction>> = HashMap::new();
-    for (message, emoji, user) in made {
-        let reactions = reactions_by_id.entry(message).or_default();
-        match reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
-            Some(reaction) => reaction.user_ids.push(UserId::new(user)),
-            None => reactions.push(Reaction { emoji, user_ids: vec![UserId::new(user)] }),
-        }
-    }
+    let mut reactions_by_id = reactions_of(db, &ids)?;
     Ok(rows.into_iter().map(|row| message(row, &mut reactions_by_id)).collect())
 }
 

@@ -56,12 +56,14 @@ macro_rules! readable {
         let user = $search.user.as_str();
         let channels = member::table.filter(member::user_id.eq(user)).select(member::channel_id.nullable());
         let conversations = participant::table.filter(participant::user_id.eq(user)).select(participant::conversation_id.nullable());
-        let is_in_workspace = diesel::dsl::exists(workspace_member::table.filter(
-            workspace_member::workspace_id
-                .eq($search.workspace.as_str())
-                .and(workspace_member::user_id.eq(user))
-                .and(workspace_member::left_at.is_null()),
-        ));
+        let is_in_workspace = diesel::dsl::exists(
+            workspace_member::table.filter(
+                workspace_member::workspace_id
+                    .eq($search.workspace.as_str())
+                    .and(workspace_member::user_id.eq(user))
+                    .and(workspace_member::left_at.is_null()),
+            ),
+        );
         messages!()
             .filter(message::workspace_id.eq($search.workspace.as_str()))
             .filter(is_in_workspace)
