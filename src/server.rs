@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::actors::connection::ConnectionContext;
 use crate::actors::counts::Counts;
+use crate::actors::engineio::sessions::{Engine, EngineSettings};
 use crate::actors::executor::{Database, DbExecutor};
 use crate::actors::hub::{EndSessions, HubSettings, Hubs};
 use crate::actors::journal::Journal;
@@ -34,13 +35,16 @@ use crate::auth::state::{AuthSettings, AuthState, SignUp};
 use crate::cluster::node::{self, RegisterError};
 use crate::exit::Exit;
 use crate::http::{self, Api, Readiness};
+use crate::protocol::limits::SESSIONS_PER_ADDRESS_MAX;
 use crate::settings::data_dir::Lock;
 use crate::settings::{self, Migrate, Settings, descriptors};
 use crate::store::accounts::SessionRef;
 use crate::store::db::Db;
 use crate::store::migrate;
 use crate::store::pool::{self, DatabaseUrl};
-use crate::transport::{echo, socket, ws};
+use crate::transport::engineio_echo::EchoEntrance;
+use crate::transport::socketio::{self, Recoveries};
+use crate::transport::{conformance, echo, engineio, socket, ws};
 
 /// Connections that the kernel may hold ready to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -131,6 +135,9 @@ struct Running {
     database: Database,
     journal: Addr<Journal>,
     hubs: Arc<Hubs>,
+    /// Engine.IO, at each path where it is mounted.
+    engines: Vec<Arc<Engine>>,
+    recoveries: Option<Arc<Recoveries>>,
     room_context: Arc<RoomContext>,
     readiness: Arc<Readiness>,
     server: ServerHandle,
@@ -156,11 +163,12 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         idle_timeout: settings.room_idle,
         draining: AtomicBool::new(false),
     });
-    let rooms = Rooms::new(Lobby::new(settings.workers.div_ceil(2), room_context.clone()).start());
+    let registry = Arc::new(Registry::new(settings.connections_per_user));
+    let rooms = Rooms::new(Lobby::new(settings.workers.div_ceil(2), room_context.clone()).start(), registry.clone());
     let connections = web::Data::new(ConnectionContext {
         rooms: rooms.clone(),
         room_context: room_context.clone(),
-        registry: Registry::new(settings.connections_per_user),
+        registry,
         counts: counts.clone(),
         rate_limits: settings.rate_limits,
         message_bytes_max: settings.max_message_bytes,
@@ -175,6 +183,18 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         ..Api::new(database.clone(), Arc::new(rooms), counts.clone(), readiness.clone())
     });
     let shared_hubs = web::Data::from(hubs.clone());
+    let recoveries = settings.connection_state_recovery.then(Arc::<Recoveries>::default);
+    let shared = socketio::Shared {
+        connections: connections.clone().into_inner(),
+        database: database.clone(),
+        authenticator: auth.authenticator().clone(),
+        hubs: hubs.clone(),
+        recoveries: recoveries.clone(),
+        directory: Default::default(),
+        silence_max: settings.ping_interval + settings.ping_timeout,
+    };
+    let engines = engines(&settings, shared);
+    let mounted = engines.clone();
     let (protocol_test, workers) = (settings.protocol_test, settings.workers);
     let server = HttpServer::new(move || {
         App::new()
@@ -186,6 +206,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
             .configure(http::configure)
             .route("/ws", web::get().to(ws::connect))
             .configure(|config| {
+                mounted.iter().for_each(|(path, engine)| engineio::configure(config, path, engine.clone()));
                 if protocol_test {
                     config.route("/echo", web::get().to(echo::connect));
                 }
@@ -207,7 +228,9 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
     if let Some(metrics_addr) = settings.metrics_addr {
         serve_metrics(metrics_addr, counts)?;
     }
-    let running = Running { settings, node, database, journal, hubs, room_context, readiness, server: server.handle() };
+    let engines = engines.into_iter().map(|(_, engine)| engine).collect();
+    let running =
+        Running { settings, node, database, journal, hubs, engines, recoveries, room_context, readiness, server: server.handle() };
     upkeep::start(&running);
     say_ready(&running.settings, address);
     let served = actix::spawn(server);
@@ -216,6 +239,22 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         outcome = served => return Err(Exit::Failed(format!("the HTTP server ended by itself: {outcome:?}"))),
     }
     Ok(())
+}
+
+/// What is mounted of Engine.IO, and where. With `PROTOCOL_TEST` it is what the public protocol suites talk to, and nothing else.
+fn engines(settings: &Settings, shared: socketio::Shared) -> Vec<(&'static str, Arc<Engine>)> {
+    let engine_settings = EngineSettings {
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        queue_bytes_max: settings.send_queue_bytes,
+        // Without rate limits a load test comes from one address.
+        sessions_per_address_max: if settings.rate_limits { SESSIONS_PER_ADDRESS_MAX } else { usize::MAX },
+    };
+    if settings.protocol_test {
+        let echo = Engine::new(engine_settings, EchoEntrance);
+        return vec![("/engine.io/", echo), ("/socket.io/", Engine::new(engine_settings, conformance::Open))];
+    }
+    vec![("/socket.io/", Engine::new(engine_settings, socketio::Door(Arc::new(shared))))]
 }
 
 fn auth_state(settings: &Settings, secret: String, address: SocketAddr, database: &Database, hubs: &Arc<Hubs>) -> AuthState {

@@ -26,20 +26,21 @@ use crate::actors::parts::encode_one;
 use crate::actors::registry::Registry;
 use crate::actors::room::{Cursor, Join, Order, Room, RoomContext, StoredRoom};
 use crate::actors::speech::Reply;
-use crate::protocol::campaign::{Body, Decoded, decode};
 use crate::protocol::close::Close;
+use crate::protocol::decode::{self, Body, Decoded, Refused};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::frame::Limits;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
+use crate::protocol::{campaign, chat};
 use crate::rooms::kernel::Request;
 
 /// What all connections of the process share.
 pub struct ConnectionContext {
     pub rooms: Rooms,
     pub room_context: Arc<RoomContext>,
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     pub counts: Arc<Counts>,
     /// Limits on what a connection may send; off for load tests.
     pub rate_limits: bool,
@@ -151,12 +152,32 @@ impl Connection {
             return self.strike(text, wait);
         }
         match room {
-            AnyRoom::Campaign(room) => match decode(text) {
-                Ok(Decoded { id, body: Body::Ping }) => self.pong(id),
-                Ok(Decoded { id, body: Body::Command(command) }) => self.order(room, id, Request::Command(command)),
-                Err(refused) => self.refuse(refused.id, refused.rejection),
-            },
+            AnyRoom::Campaign(room) => self.take(room, campaign::decode(text)),
+            AnyRoom::Workspace(room) => {
+                let decoded = chat::decode(text).and_then(|decoded| self.admit_message(decoded));
+                self.take(room, decoded);
+            }
         }
+    }
+
+    fn take<L: StoredRoom>(&self, room: &Addr<Room<L>>, decoded: Result<Decoded<Body<L::Command, L::Query, L::Signal>>, Refused>) {
+        match decoded {
+            Ok(Decoded { id, body: Body::Ping }) => self.pong(id),
+            Ok(Decoded { id, body: Body::Command(command) }) => self.order(room, id, Request::Command(command)),
+            Ok(Decoded { id, body: Body::Query(query) }) => self.order(room, id, Request::Query(query)),
+            Ok(Decoded { id, body: Body::Signal(signal) }) => self.order(room, id, Request::Signal(signal)),
+            Err(refused) => self.refuse(refused.id, refused.rejection),
+        }
+    }
+
+    /// A user may send so many messages, over all connections.
+    fn admit_message(&self, decoded: Decoded<chat::Body>) -> Result<Decoded<chat::Body>, Refused> {
+        if let (Body::Command(chat::Command::Send { .. }), Some(Admission { user, .. })) = (&decoded.body, &self.admission)
+            && let Err(rejection) = self.context.admit_message(user)
+        {
+            return Err(Refused { id: decoded.id, rejection });
+        }
+        Ok(decoded)
     }
 
     fn pong(&self, id: Option<CommandId>) {
@@ -182,7 +203,7 @@ impl Connection {
         if self.strikes.add(Instant::now()) > RATE_LIMIT_STRIKES_MAX {
             return self.socket.outbox.close(Close::TooManyMessages);
         }
-        let id = decode(text).map_or_else(|refused| refused.id, |decoded| decoded.id);
+        let id = decode::id_of(text);
         let seconds = Duration::from_secs_f32(wait).as_secs() as u32 + 1;
         self.line.answer(&Reply::refusal(None, id, Rejection::new(ErrorCode::RateLimited, "Too many messages").retry_in(seconds)));
     }

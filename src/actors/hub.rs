@@ -88,6 +88,11 @@ pub struct EndSessions(pub Arc<HashSet<String>>);
 #[rtype(result = "()")]
 pub struct CloseOne(pub ConnectionId, pub Close);
 
+/// The user of this connection has become a member of a room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Welcome(pub ConnectionId, pub RoomId);
+
 /// Ends up to this many connections, if there are as many; answers how many are left.
 #[derive(Message)]
 #[rtype(result = "usize")]
@@ -698,6 +703,18 @@ impl Handler<CloseOne> for Hub {
     fn handle(&mut self, CloseOne(connection, close): CloseOne, _: &mut Self::Context) {
         if let Some(line) = self.here.borrow().lines.get(&connection) {
             line.close(close);
+        }
+    }
+}
+
+impl Handler<Welcome> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Welcome(connection, room): Welcome, _: &mut Self::Context) {
+        if let Some(line) = self.here.borrow().lines.get(&connection)
+            && let Voice::Session(session) = &line.voice
+        {
+            session.welcome(&room);
         }
     }
 }

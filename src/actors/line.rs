@@ -94,6 +94,9 @@ pub trait Speaker {
     /// The connection is not in the room, or not any more.
     fn leave(&self, no: RoomNo, room: &RoomId, close: Close);
 
+    /// The user has become a member of a room.
+    fn welcome(&self, room: &RoomId);
+
     fn close(&self, close: Close);
 }
 

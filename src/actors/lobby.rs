@@ -8,11 +8,13 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler,
 use tokio::sync::oneshot;
 
 use crate::actors::line::{ConnectionId, RoomNo};
+use crate::actors::registry::Registry;
 use crate::actors::room::{Answered, Ask, Join, Leave, Retire, Room, RoomContext, StoredRoom};
 use crate::actors::vital::vital;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
 use crate::rooms::campaign::Campaign;
+use crate::rooms::chat::Workspace;
 
 /// How often a caller that found a room on its way out asks again. Once is enough but for another retirement in between.
 const ATTEMPTS: usize = 5;
@@ -21,6 +23,17 @@ const ATTEMPTS: usize = 5;
 #[derive(Clone)]
 pub enum AnyRoom {
     Campaign(Addr<Room<Campaign>>),
+    Workspace(Addr<Room<Workspace>>),
+}
+
+/// The same for whatever kind it is.
+macro_rules! each_kind {
+    ($any:expr, $room:ident => $body:expr) => {
+        match $any {
+            AnyRoom::Campaign($room) => $body,
+            AnyRoom::Workspace($room) => $body,
+        }
+    };
 }
 
 /// A kind of room that the Lobby knows.
@@ -31,8 +44,13 @@ pub trait Kind: StoredRoom {
 
 impl Kind for Campaign {
     fn of(room: &AnyRoom) -> Option<&Addr<Room<Self>>> {
-        let AnyRoom::Campaign(room) = room;
-        Some(room)
+        if let AnyRoom::Campaign(room) = room { Some(room) } else { None }
+    }
+}
+
+impl Kind for Workspace {
+    fn of(room: &AnyRoom) -> Option<&Addr<Room<Self>>> {
+        if let AnyRoom::Workspace(room) = room { Some(room) } else { None }
     }
 }
 
@@ -40,28 +58,22 @@ impl AnyRoom {
     fn start(thread: &ArbiterHandle, id: RoomId, no: RoomNo, context: Arc<RoomContext>, lobby: Recipient<Retire>) -> Self {
         match id.kind() {
             RoomKind::Campaign => AnyRoom::Campaign(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
-            RoomKind::Workspace => unreachable!("nobody asks for one yet"),
+            RoomKind::Workspace => AnyRoom::Workspace(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
         }
     }
 
     fn is_alive(&self) -> bool {
-        match self {
-            AnyRoom::Campaign(room) => room.connected(),
-        }
+        each_kind!(self, room => room.connected())
     }
 
     async fn join(&self, join: Join) -> bool {
-        let joined = match self {
-            AnyRoom::Campaign(room) => room.send(join).await,
-        };
+        let joined = each_kind!(self, room => room.send(join).await);
         matches!(joined, Ok(Ok(())))
     }
 
     /// A connection gives its place up. At most one for each [`Join`], which goes through the bounded way.
     pub fn leave(&self, connection: ConnectionId) {
-        match self {
-            AnyRoom::Campaign(room) => room.do_send(Leave { connection }),
-        }
+        each_kind!(self, room => room.do_send(Leave { connection }));
     }
 }
 
@@ -128,11 +140,17 @@ impl Handler<Retire> for Lobby {
 #[derive(Clone)]
 pub struct Rooms {
     lobby: Addr<Lobby>,
+    registry: Arc<Registry>,
 }
 
 impl Rooms {
-    pub fn new(lobby: Addr<Lobby>) -> Self {
-        Self { lobby }
+    pub fn new(lobby: Addr<Lobby>, registry: Arc<Registry>) -> Self {
+        Self { lobby, registry }
+    }
+
+    /// A user has become a member of a room: connections that are in all of a user's rooms come in.
+    pub fn welcome(&self, user: &UserId, room: &RoomId) {
+        self.registry.welcome(user, room);
     }
 
     async fn find(&self, room: &RoomId) -> Result<AnyRoom, Rejection> {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::actors::hub::{CloseOne, HubRef};
+use crate::actors::hub::{CloseOne, HubRef, Welcome};
 use crate::actors::line::ConnectionId;
 use crate::protocol::close::Close;
-use crate::protocol::ids::UserId;
+use crate::protocol::ids::{RoomId, UserId};
 
 pub struct Registry {
     per_user_max: usize,
@@ -33,6 +33,12 @@ impl Registry {
             // One a connection at the most, so its clients cannot fill the hub's mailbox with it.
             hub.addr.do_send(CloseOne(oldest, Close::TooManyConnections));
         }
+    }
+
+    /// Tells the connections of a user of a room that he or she may come into now.
+    pub fn welcome(&self, user: &UserId, room: &RoomId) {
+        // One a connection for each room that its user becomes a member of.
+        self.lock().get(user).into_iter().flatten().for_each(|(connection, hub)| hub.addr.do_send(Welcome(*connection, room.clone())));
     }
 
     pub fn remove(&self, user: &UserId, connection: ConnectionId) {

@@ -31,6 +31,7 @@ pub(super) async fn drain(running: Running) {
     running.room_context.draining.store(true, Ordering::Relaxed);
     step("not all that was decided is written", by(WRITTEN_BY), write_all(&running)).await;
     step("not every socket was closed", by(CLOSED_BY), close_sockets(&running)).await;
+    step("not every connection can be taken up again", by(CLOSED_BY), store_recoveries(&running)).await;
     step("the HTTP server did not stop", by(STOPPED_BY), running.server.stop(false)).await;
     step("the node did not give its rooms free", by(10), give_free(&running)).await;
     log::info!("down after {:?}", began.elapsed());
@@ -48,17 +49,28 @@ async fn write_all(running: &Running) {
     let _ = all_written.await;
 }
 
+/// Who comes back to the next process goes on where he was.
+async fn store_recoveries(running: &Running) {
+    if let Some(recoveries) = &running.recoveries {
+        recoveries.store(&running.database).await;
+    }
+}
+
 async fn give_free(running: &Running) {
     let id = running.node.id.clone();
     let _ = running.database.write(move |db| node::end(db, &id)).await;
 }
 
 async fn close_sockets(running: &Running) {
+    running.engines.iter().for_each(|engine| engine.sessions.drain());
     let mut open = true;
     while open {
         open = false;
         for hub in running.hubs.all() {
             open |= hub.addr.send(CloseSome(BATCH, Close::Restarting)).await.is_ok_and(|left| left > 0);
+        }
+        for engine in &running.engines {
+            open |= engine.sessions.cut_some(BATCH) > 0;
         }
         if open {
             tokio::time::sleep(PAUSE).await;

@@ -1,5 +1,9 @@
-//! The sockets: `/ws`, and the echo that conformance tests talk to.
+//! The sockets: `/ws`, Engine.IO over HTTP and WebSockets, and the echoes that conformance tests talk to.
 
+pub mod conformance;
 pub mod echo;
+pub mod engineio;
+pub mod engineio_echo;
 pub mod socket;
+pub mod socketio;
 pub mod ws;

@@ -14,7 +14,7 @@ use crate::actors::outbox::Outbox;
 use crate::actors::room::Cursor;
 use crate::auth::state::AuthState;
 use crate::protocol::close::Close;
-use crate::protocol::ids::{CampaignId, ID_BYTES_MAX, RoomId};
+use crate::protocol::ids::{ID_BYTES_MAX, RoomId, RoomKind};
 use crate::transport::socket::upgrade;
 
 /// Parameters that name a room. Exactly one must be there.
@@ -87,7 +87,8 @@ impl Query {
             [(_, "")] => Err(Close::MissingRoom),
             // No such room can be: an id that is too long, or holds what no id holds.
             [(_, id)] if id.len() > ID_BYTES_MAX || id.contains('\0') => Err(Close::NotAMember),
-            [("campaignId", id)] => Ok(RoomId::campaign(&CampaignId::new(id))),
+            [("campaignId", id)] => Ok(RoomId::of(RoomKind::Campaign, id)),
+            [("workspaceId", id)] => Ok(RoomId::of(RoomKind::Workspace, id)),
             [(_, _)] => Err(Close::NotAMember),
             _ => Err(Close::MissingRoom),
         }

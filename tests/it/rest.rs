@@ -17,6 +17,7 @@ use moothall::actors::counts::Counts;
 use moothall::actors::executor::{Database, DbExecutor};
 use moothall::actors::journal::Journal;
 use moothall::actors::lobby::{Lobby, Rooms};
+use moothall::actors::registry::Registry;
 use moothall::actors::room::RoomContext;
 use moothall::auth::hashing::Hasher;
 use moothall::auth::state::{AuthSettings, AuthState, SignUp};
@@ -107,7 +108,7 @@ fn parts(database: &TestDatabase) -> Parts {
         idle_timeout: Duration::from_secs(60),
         draining: AtomicBool::new(false),
     };
-    let rooms = Rooms::new(Lobby::new(1, Arc::new(context)).start());
+    let rooms = Rooms::new(Lobby::new(1, Arc::new(context)).start(), Arc::new(Registry::new(20)));
     let readiness = Arc::new(Readiness::default());
     let mut api = Api::new(database.clone(), Arc::new(rooms.clone()), counts, readiness.clone());
     api.upload_bytes_max = 64 * 1024;

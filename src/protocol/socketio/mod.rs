@@ -23,10 +23,13 @@ mod recovery;
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
+
+use super::close::Close;
 
 pub use decode::Reader;
 pub use encode::{Encoded, SharedEvent, ack, connect_error, connected, disconnect, event};
@@ -40,6 +43,10 @@ pub const ARGUMENTS_MAX: usize = 128;
 pub const DEPTH_MAX: usize = 127;
 /// Bytes of a namespace's name; more is malformed.
 pub const NAMESPACE_BYTES_MAX: usize = 256;
+/// Time that a client has to enter a namespace, from its first moment and from leaving the last one; then its session ends.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+/// Time that the attachments of a packet may take, all of them; then the session ends.
+pub const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(45);
 /// The largest id of an acknowledgement: the largest whole number that a client in JavaScript can count to.
 pub const ACK_ID_MAX: u64 = (1 << 53) - 1;
 
@@ -133,6 +140,15 @@ pub enum Malformed {
     TextBetweenAttachments,
     /// A binary message came that no packet announced.
     AttachmentOfNothing,
+}
+
+impl From<Malformed> for Close {
+    fn from(malformed: Malformed) -> Close {
+        match malformed {
+            Malformed::TooBig => Close::MessageTooBig,
+            _ => Close::ProtocolError,
+        }
+    }
 }
 
 impl fmt::Display for Malformed {

@@ -44,7 +44,10 @@ enum Link {
     /// In no namespace.
     Outside,
     /// It asked to connect; what it sends meanwhile waits.
-    Entering { early: Vec<Event>, bytes: usize },
+    Entering {
+        early: Vec<Event>,
+        bytes: usize,
+    },
     In(Rc<Connection>),
     Over,
 }
@@ -234,7 +237,9 @@ enum Refusal {
 
 /// What an event costs that waits.
 pub fn cost(event: &Event) -> usize {
-    size_of::<Event>() + event.name.len() + event.args.iter().map(|arg| size_of::<Box<RawValue>>() + arg.get().len()).sum::<usize>()
+    size_of::<Event>()
+        + event.name.len()
+        + event.args.iter().map(|arg| size_of::<Box<RawValue>>() + arg.get().len()).sum::<usize>()
         + event.attachments.iter().map(Bytes::len).sum::<usize>()
 }
 

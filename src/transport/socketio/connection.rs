@@ -169,8 +169,7 @@ impl Connection {
         log::info!("connect connection={id} user={user} session={}", wire.id());
         shared.connections.registry.add(&user, id, hub.clone());
         shared.connections.counts.connected();
-        let connection =
-            Rc::new_cyclic(|me| Self { id, shared, user, wire, hub, client, state: RefCell::new(state), me: me.clone() });
+        let connection = Rc::new_cyclic(|me| Self { id, shared, user, wire, hub, client, state: RefCell::new(state), me: me.clone() });
         let line = Line::new(id, Voice::Session(connection.clone()));
         line.session.replace(LineSession { id: session, expires_at });
         hub::register(line);
@@ -226,18 +225,8 @@ impl Connection {
 
     /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
     pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
-        let place = Place {
-            id: id.clone(),
-            room: None,
-            no: None,
-            is_in: false,
-            seq: 0,
-            epoch: 0,
-            position,
-            missed: None,
-            held: None,
-            asked,
-        };
+        let place =
+            Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
         self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
@@ -618,6 +607,16 @@ impl Speaker for Connection {
         self.settle_soon();
     }
 
+    fn welcome(&self, room: &RoomId) {
+        let (connection, room) = (self.me(), room.clone());
+        actix::spawn(async move {
+            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
+            if !is_known && !connection.is_over() {
+                connection.join(room, None, None);
+            }
+        });
+    }
+
     fn close(&self, close: Close) {
         match close {
             Close::SessionEnded | Close::TooManyConnections | Close::TooManyMessages | Close::Removed => self.send_away(close),
@@ -643,7 +642,11 @@ impl Connection {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
             // The frame begins with its type, which an answer has not.
             let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);
-            let body = if is_campaign { format!("{{\"success\":true,{fields}") } else { format!("{{\"success\":true,\"seq\":{}}}", entry.connected.seq) };
+            let body = if is_campaign {
+                format!("{{\"success\":true,{fields}")
+            } else {
+                format!("{{\"success\":true,\"seq\":{}}}", entry.connected.seq)
+            };
             self.acknowledge(tag, &body);
         }
         // A workspace shows nothing but that one is in it, which is told when all rooms are there.

@@ -16,6 +16,7 @@ use crate::actors::parts::Frames;
 use crate::actors::room::{Cursor, Order, Room, StoredRoom};
 use crate::actors::speech::{Done, Tag};
 use crate::protocol::close::Close;
+use crate::protocol::decode::{Body, Decoded};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CampaignId, ChannelId, CommandId, ConversationId, RoomId, RoomKind, WorkspaceId};
 use crate::protocol::limits::RATE_LIMIT_STRIKES_MAX;
@@ -82,13 +83,6 @@ struct JoinCampaign {
 struct LeaveCampaign {
     #[serde(rename = "id")]
     _id: Option<CommandId>,
-}
-
-/// Fields that say which workspace is meant.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InWorkspace {
-    workspace_id: WorkspaceId,
 }
 
 fn bad(message: impl Into<String>) -> Rejection {
@@ -199,7 +193,8 @@ impl Connection {
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                return self.refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+                return self
+                    .refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
@@ -228,11 +223,12 @@ impl Connection {
             Err(refused) => return self.refuse(tag, &refused.rejection),
         };
         match decoded.body {
-            campaign::Body::Ping => {
+            Body::Ping => {
                 self.emit(&Frames::of(&[Pong { id: decoded.id }], None), false);
                 self.acknowledge(tag, "{\"success\":true}");
             }
-            campaign::Body::Command(command) => match self.room::<Campaign>(self.campaign().as_ref()) {
+            Body::Query(none) | Body::Signal(none) => match none {},
+            Body::Command(command) => match self.room::<Campaign>(self.campaign().as_ref()) {
                 Some(room) => self.order(&room, tag, decoded.id, Request::Command(command)),
                 None => self.refuse(tag, &Rejection::new(ErrorCode::InvalidState, "Join a campaign first")),
             },
@@ -258,7 +254,7 @@ impl Connection {
 /// Team messaging.
 impl Connection {
     fn to_workspace(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
-        let chat::Decoded { id, body } = match chat::decode_event(name, fields) {
+        let Decoded { id, body } = match chat::decode_event(name, fields) {
             Ok(decoded) => decoded,
             Err(refused) => {
                 self.refuse(tag, &refused.rejection);
@@ -266,10 +262,10 @@ impl Connection {
             }
         };
         match body {
-            chat::Body::Ping => None,
-            chat::Body::Command(command) => self.command(command, tag, id),
-            chat::Body::Query(query) => self.query(query, fields, tag, id),
-            chat::Body::Signal(signal) => match &signal {
+            Body::Ping => None,
+            Body::Command(command) => self.command(command, tag, id),
+            Body::Query(query) => self.query(query, tag, id),
+            Body::Signal(signal) => match &signal {
                 chat::Signal::Typing { target, .. } => self.to_target(target.clone(), tag, id, Request::Signal(signal)),
                 chat::Signal::Away | chat::Signal::Active => {
                     self.to_all(tag, None, |_| Request::Signal(signal.clone()));
@@ -291,7 +287,9 @@ impl Connection {
             chat::Command::JoinRoom { target } | chat::Command::MarkRead { target } => {
                 self.to_target(target.clone(), tag, id, Request::Command(command))
             }
-            chat::Command::Edit { message_id, .. } | chat::Command::Delete { message_id } | chat::Command::ToggleReaction { message_id, .. } => {
+            chat::Command::Edit { message_id, .. }
+            | chat::Command::Delete { message_id }
+            | chat::Command::ToggleReaction { message_id, .. } => {
                 let (connection, message) = (self.me(), message_id.clone());
                 let later = async move {
                     let found = connection.shared.directory.of_message(message, &connection.shared.database).await;
@@ -304,19 +302,17 @@ impl Connection {
         }
     }
 
-    fn query(&self, query: chat::Query, fields: &str, tag: Option<Tag>, id: Option<CommandId>) -> Option<Later> {
+    fn query(&self, query: chat::Query, tag: Option<Tag>, id: Option<CommandId>) -> Option<Later> {
         match &query {
             chat::Query::Older { target, .. } | chat::Query::LeaveRoom { target } => {
                 self.to_target(target.clone(), tag, id, Request::Query(query))
             }
-            chat::Query::Presence { .. } => {
-                self.in_named_workspace(fields, tag, |workspace| {
-                    self.deliver(Ok(Some(workspace)), "workspace", tag, id, Request::Query(query));
-                });
+            chat::Query::Presence { workspace_id, .. } => {
+                self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here => {
-                self.in_named_workspace(fields, tag, |workspace| self.join_workspace(&workspace, tag));
+            chat::Query::Here { workspace_id } => {
+                self.join_workspace(workspace_id, tag);
                 None
             }
             chat::Query::Unread { channels: None, conversations: None } => {
@@ -325,15 +321,11 @@ impl Connection {
             }
             chat::Query::Unread { channels, conversations } => {
                 let (connection, channels, conversations) = (self.me(), channels.clone(), conversations.clone());
-                Some(async move { connection.count_unread(channels.unwrap_or_default(), conversations.unwrap_or_default(), tag).await }.boxed_local())
+                Some(
+                    async move { connection.count_unread(channels.unwrap_or_default(), conversations.unwrap_or_default(), tag).await }
+                        .boxed_local(),
+                )
             }
-        }
-    }
-
-    fn in_named_workspace(&self, fields: &str, tag: Option<Tag>, work: impl FnOnce(WorkspaceId)) {
-        match serde_json::from_str::<InWorkspace>(fields) {
-            Ok(InWorkspace { workspace_id }) => work(workspace_id),
-            Err(error) => self.refuse(tag, &bad(error.to_string())),
         }
     }
 

@@ -102,7 +102,9 @@ impl Offsets {
         }
         let first = self.last + 1 - u64::from(count);
         self.entries.push_back(Entry { first, count, room: room.clone(), seq, epoch, at: now });
-        while self.entries.front().is_some_and(|entry| now.duration_since(entry.at) > self.arrived_after) || self.entries.len() > ENTRIES_MAX {
+        while self.entries.front().is_some_and(|entry| now.duration_since(entry.at) > self.arrived_after)
+            || self.entries.len() > ENTRIES_MAX
+        {
             self.fold();
         }
     }
@@ -151,7 +153,8 @@ impl Offsets {
 
     pub fn from_stored(stored: StoredOffsets, arrived_after: Duration, now: Instant) -> Option<Self> {
         let StoredOffsets { last, folded, base, entries } = stored;
-        let position = |(room, seq, epoch, got): (String, i64, i64, u32)| Some((parse(&room)?, Position { cursor: Cursor { seq, epoch }, got }));
+        let position =
+            |(room, seq, epoch, got): (String, i64, i64, u32)| Some((parse(&room)?, Position { cursor: Cursor { seq, epoch }, got }));
         let base: Option<HashMap<RoomId, Position>> = base.into_iter().map(position).collect();
         let entry = |(first, count, room, seq, epoch): (u64, u32, String, i64, i64)| {
             Some(Entry { first, count, room: parse(&room)?, seq, epoch, at: now })
@@ -224,14 +227,10 @@ mod tests {
         say(&mut offsets, "b", 5, 1, now);
         offsets.next(); // typing
         say(&mut offsets, "a", 2, 0, now);
-        assert_eq!([0, 1, 2, 3, 4, 5].map(|offset| position(&offsets, offset, "a")), [
-            Some((0, 0)),
-            Some((0, 1)),
-            Some((0, 2)),
-            Some((2, 0)),
-            Some((2, 0)),
-            Some((2, 0))
-        ]);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(|offset| position(&offsets, offset, "a")),
+            [Some((0, 0)), Some((0, 1)), Some((0, 2)), Some((2, 0)), Some((2, 0)), Some((2, 0))]
+        );
         assert_eq!([3, 4, 5].map(|offset| position(&offsets, offset, "b")), [Some((4, 0)), Some((5, 0)), Some((5, 0))]);
     }
 
@@ -243,7 +242,10 @@ mod tests {
         say(&mut offsets, "a", 1, 3, now);
         say(&mut offsets, "b", 1, 1, now);
         offsets.rewind(1).expect("is known");
-        assert_eq!((position(&offsets, 1, "a"), position(&offsets, 1, "b"), position(&offsets, 2, "a")), (Some((0, 1)), Some((0, 0)), None));
+        assert_eq!(
+            (position(&offsets, 1, "a"), position(&offsets, 1, "b"), position(&offsets, 2, "a")),
+            (Some((0, 1)), Some((0, 0)), None)
+        );
         // The two that he had not got of the change.
         say(&mut offsets, "a", 1, 2, now);
         assert_eq!([2, 3].map(|offset| position(&offsets, offset, "a")), [Some((0, 2)), Some((1, 0))]);

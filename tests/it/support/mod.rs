@@ -5,4 +5,5 @@ pub mod fold;
 pub mod http;
 pub mod postgres;
 pub mod server;
+pub mod socketio;
 pub mod ws;

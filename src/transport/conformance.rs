@@ -1,0 +1,194 @@
+//! Handlers for conformance tests of Socket.IO, under `/socket.io/` with `PROTOCOL_TEST=1` only: anybody may come, and hears what he said.
+//!
+//! Namespaces are `/` and `/custom`. Who connects to one is sent `auth` with what he connected with. On `/`, `message` comes back as
+//! `message-back` with the same arguments and `message-with-ack` is acknowledged with them. Nobody is recovered.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde_json::value::RawValue;
+use tokio::task::JoinHandle;
+
+use crate::actors::engineio::upper::{Entrance, Forbidden, Gone, Message, Upper};
+use crate::actors::engineio::wire::{Ending, Wire};
+use crate::auth::random;
+use crate::protocol::close::Close;
+use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
+use crate::protocol::socketio::{
+    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Encoded, Event, Malformed, Namespace, Packet, Reader, ack, connect_error, connected, event,
+};
+
+/// Namespaces that there are.
+const NAMESPACES: [&str; 2] = ["/", "/custom"];
+
+/// Bytes of a packet with its attachments.
+const PACKET_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
+
+/// Lets everybody in.
+pub struct Open;
+
+impl Entrance for Open {
+    fn admit(&self, _: &HttpRequest) -> Result<Rc<dyn Upper>, Forbidden> {
+        Ok(Rc::new(Conformance::new()))
+    }
+
+    fn allows(&self, _: &HttpRequest) -> bool {
+        true
+    }
+}
+
+struct Conformance {
+    reader: RefCell<Reader>,
+    /// Where the client is: at most all of [`NAMESPACES`].
+    connected: RefCell<Vec<Namespace>>,
+    deadline: Rc<Deadline>,
+    timer: RefCell<Option<JoinHandle<()>>>,
+}
+
+impl Upper for Conformance {
+    fn opened(&self, wire: &Rc<Wire>) {
+        self.deadline.connect.set(Some(Instant::now() + CONNECT_TIMEOUT));
+        let timer = actix::spawn(self.deadline.clone().watch(Rc::downgrade(wire)));
+        *self.timer.borrow_mut() = Some(timer);
+    }
+
+    fn text(&self, wire: &Rc<Wire>, text: ByteString) {
+        let packet = self.reader.borrow_mut().text(&text);
+        self.take(wire, packet);
+    }
+
+    fn binary(&self, wire: &Rc<Wire>, bytes: Bytes) {
+        let packet = self.reader.borrow_mut().binary(bytes);
+        self.take(wire, packet);
+    }
+
+    fn closed(&self, _: &Rc<Wire>, _: Gone) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+    }
+}
+
+impl Conformance {
+    fn new() -> Self {
+        Self {
+            reader: RefCell::new(Reader::new(PACKET_BYTES_MAX)),
+            connected: RefCell::new(Vec::new()),
+            deadline: Rc::default(),
+            timer: RefCell::new(None),
+        }
+    }
+
+    fn take(&self, wire: &Wire, packet: Result<Option<Packet>, Malformed>) {
+        if !wire.is_open() {
+            return;
+        }
+        let outcome = packet.map_err(Close::from).and_then(|packet| match packet {
+            Some(packet) => self.handle(wire, packet),
+            None => self.await_attachments(),
+        });
+        match outcome {
+            Ok(()) => self.set_deadlines(),
+            Err(close) => wire.close(Ending::Goodbye(close)),
+        }
+    }
+
+    /// Who is not in the namespace has nothing to say there: its attachments need not come.
+    fn await_attachments(&self) -> Result<(), Close> {
+        let reader = self.reader.borrow();
+        match reader.waits_in() {
+            Some(nsp) if !self.is_in(nsp) => Err(Close::ProtocolError),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_in(&self, nsp: &Namespace) -> bool {
+        self.connected.borrow().contains(nsp)
+    }
+
+    fn handle(&self, wire: &Wire, packet: Packet) -> Result<(), Close> {
+        match packet {
+            Packet::Connect { nsp, auth } if !self.is_in(&nsp) => self.connect(wire, nsp, auth),
+            packet if !self.is_in(packet.nsp()) => return Err(Close::ProtocolError),
+            Packet::Connect { .. } => return Err(Close::ProtocolError),
+            Packet::Disconnect { nsp } => self.connected.borrow_mut().retain(|other| *other != nsp),
+            Packet::Event(event) if event.nsp.is_main() => echo(wire, event),
+            // Nothing was sent that awaits an acknowledgement, and nobody listens on the other namespace.
+            Packet::Event(_) | Packet::Ack(_) => {}
+        }
+        Ok(())
+    }
+
+    fn connect(&self, wire: &Wire, nsp: Namespace, auth: Option<Box<RawValue>>) {
+        if !NAMESPACES.contains(&nsp.as_str()) {
+            return send(wire, &connect_error(&nsp, "Invalid namespace"));
+        }
+        let auth = auth.unwrap_or_else(|| RawValue::from_string("{}".to_owned()).expect("this is JSON"));
+        send(wire, &connected(&nsp, &random::token(), None));
+        send_unit(wire, &event(&nsp, None, "auth", &[auth], Vec::new()));
+        self.connected.borrow_mut().push(nsp);
+    }
+
+    /// Each runs from where its wait began.
+    fn set_deadlines(&self) {
+        let set = |deadline: &Cell<Option<Instant>>, is_due: bool, timeout: Duration| {
+            let running = deadline.get().filter(|_| is_due);
+            deadline.set(running.or_else(|| is_due.then(|| Instant::now() + timeout)));
+        };
+        set(&self.deadline.connect, self.connected.borrow().is_empty(), CONNECT_TIMEOUT);
+        set(&self.deadline.attachments, self.reader.borrow().is_waiting(), ATTACHMENTS_TIMEOUT);
+    }
+}
+
+fn echo(wire: &Wire, said: Event) {
+    match (said.name.as_str(), said.ack) {
+        ("message", _) => send_unit(wire, &event(&said.nsp, None, "message-back", &said.args, said.attachments)),
+        ("message-with-ack", Some(id)) => send_unit(wire, &ack(&said.nsp, id, &said.args, said.attachments)),
+        _ => {}
+    }
+}
+
+fn send(wire: &Wire, text: &str) {
+    wire.send(&[Message::Text(&[text])]);
+}
+
+fn send_unit(wire: &Wire, encoded: &Encoded) {
+    let text = [&*encoded.text];
+    let attachments = encoded.attachments.iter().map(Message::Binary);
+    let unit: Vec<_> = std::iter::once(Message::Text(&text)).chain(attachments).collect();
+    wire.send(&unit);
+}
+
+/// When the client is to have done what it has to.
+#[derive(Default)]
+struct Deadline {
+    /// To be in a namespace.
+    connect: Cell<Option<Instant>>,
+    /// To have sent the rest of a packet.
+    attachments: Cell<Option<Instant>>,
+}
+
+impl Deadline {
+    /// One timer a session, however often its deadlines are set and lifted.
+    async fn watch(self: Rc<Self>, wire: Weak<Wire>) {
+        /// No deadline that is set meanwhile is earlier.
+        const LONGEST_SLEEP: Duration =
+            if CONNECT_TIMEOUT.as_secs() < ATTACHMENTS_TIMEOUT.as_secs() { CONNECT_TIMEOUT } else { ATTACHMENTS_TIMEOUT };
+        loop {
+            let now = Instant::now();
+            let next = [self.connect.get(), self.attachments.get()].into_iter().flatten().min();
+            if next.is_some_and(|next| next <= now) {
+                if let Some(wire) = wire.upgrade() {
+                    wire.close(Ending::Goodbye(Close::ProtocolError));
+                }
+                return;
+            }
+            let until = next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP));
+            tokio::time::sleep_until(until.into()).await;
+        }
+    }
+}
