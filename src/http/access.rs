@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::http::Api;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
-use crate::protocol::ids::{CampaignId, UserId};
+use crate::http::workspace_access;
+use crate::protocol::chat::command as chat;
+use crate::protocol::ids::{CampaignId, UserId, WorkspaceId};
 use crate::rooms::campaign::rows::Role;
 use crate::rooms::kernel::Member;
 use crate::store::campaigns::{self, Membership};
@@ -60,20 +62,38 @@ pub async fn require_dm(api: &Api, campaign: &CampaignId, user: &UserId) -> Resu
     }
 }
 
-/// What whoever joined a campaign is told.
+/// What whoever joined a campaign or a workspace is told.
 #[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Joined {
-    campaign_id: CampaignId,
-    /// `player`; `dm` for a DM who accepted once more.
-    role: &'static str,
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Joined {
+    Campaign {
+        campaign_id: CampaignId,
+        /// `player`; `dm` for a DM who accepted once more.
+        role: &'static str,
+    },
+    Workspace {
+        workspace_id: WorkspaceId,
+        /// `member`; more for an owner or admin who accepted once more.
+        role: chat::Role,
+    },
 }
 
 impl Joined {
-    pub async fn read(api: &Api, campaign: CampaignId, user: &UserId) -> Result<Self, Refusal> {
+    pub async fn campaign(api: &Api, campaign: CampaignId, user: &UserId) -> Result<Self, Refusal> {
         let role = role(api, &campaign, user).await?;
-        Ok(Self { campaign_id: campaign, role: campaigns::role_label(role) })
+        Ok(Self::Campaign { campaign_id: campaign, role: campaigns::role_label(role) })
     }
+
+    pub async fn workspace(api: &Api, workspace: WorkspaceId, user: &UserId) -> Result<Self, Refusal> {
+        let role = workspace_access::role(api, &workspace, user).await?;
+        Ok(Self::Workspace { workspace_id: workspace, role })
+    }
+}
+
+/// The answer to what leaves nothing to tell.
+#[derive(Serialize, JsonSchema)]
+pub struct Success {
+    pub success: bool,
 }
 
 /// The member whose eyes the gate looks through. `None` when there is no such campaign, or the user is not in it.

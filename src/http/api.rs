@@ -10,9 +10,11 @@ use crate::actors::executor::Database;
 use crate::actors::lobby::Rooms;
 use crate::http::health::Readiness;
 use crate::protocol::campaign::command::{Answer, Command};
+use crate::protocol::chat::command as chat;
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::{CampaignId, RoomId, UserId};
+use crate::protocol::ids::{CampaignId, RoomId, UserId, WorkspaceId};
 use crate::rooms::campaign::Campaign;
+use crate::rooms::chat::Workspace;
 
 /// Files that are parsed at once. Each may be as large as `MAX_UPLOAD_BYTES`, and its hexes take several times that.
 const IMPORTS_AT_ONCE_MAX: usize = 2;
@@ -30,9 +32,33 @@ impl CampaignRooms for Rooms {
     }
 }
 
+/// The way to the rooms of workspaces.
+pub trait WorkspaceRooms: Send + Sync {
+    /// Has the room judge and carry out a command. With `by` the room checks that he or she is a member.
+    fn command(
+        &self,
+        workspace: &WorkspaceId,
+        by: Option<&UserId>,
+        command: chat::Command,
+    ) -> BoxFuture<'static, Result<chat::Answer, Rejection>>;
+}
+
+impl WorkspaceRooms for Rooms {
+    fn command(
+        &self,
+        workspace: &WorkspaceId,
+        by: Option<&UserId>,
+        command: chat::Command,
+    ) -> BoxFuture<'static, Result<chat::Answer, Rejection>> {
+        let (rooms, room, by) = (self.clone(), RoomId::workspace(workspace), by.cloned());
+        async move { Ok(rooms.command::<Workspace>(&room, by, command).await?.answer) }.boxed()
+    }
+}
+
 pub struct Api {
     pub db: Database,
     pub rooms: Arc<dyn CampaignRooms>,
+    pub workspaces: Arc<dyn WorkspaceRooms>,
     pub counts: Arc<Counts>,
     pub readiness: Arc<Readiness>,
     /// `BETTER_AUTH_URL`: what an invite link begins with. Unset: the origin that the request was sent to.
@@ -46,10 +72,16 @@ pub struct Api {
 
 impl Api {
     /// With the defaults of the settings.
-    pub fn new(db: Database, rooms: Arc<dyn CampaignRooms>, counts: Arc<Counts>, readiness: Arc<Readiness>) -> Self {
+    pub fn new<Rooms: CampaignRooms + WorkspaceRooms + 'static>(
+        db: Database,
+        rooms: Arc<Rooms>,
+        counts: Arc<Counts>,
+        readiness: Arc<Readiness>,
+    ) -> Self {
         Self {
             db,
-            rooms,
+            rooms: rooms.clone(),
+            workspaces: rooms,
             counts,
             readiness,
             base_url: None,

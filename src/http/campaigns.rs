@@ -3,15 +3,15 @@
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::borrow::Cow;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::actors::clock;
 use crate::auth::session::SignedIn;
 use crate::http::Api;
 use crate::http::access::{Answer, campaign_of, created, no_content, no_such_campaign, ok};
 use crate::http::body;
+use crate::http::name::Name;
 use crate::http::query::{Params, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
@@ -19,6 +19,8 @@ use crate::protocol::campaign::command::Command;
 use crate::protocol::ids::{CampaignId, UserId};
 use crate::protocol::time::Timestamp;
 use crate::store::campaigns::{self, NewCampaign, Summary, role_label};
+
+const NAME_CHARS_MAX: usize = 100;
 
 pub fn routes(routes: &mut Routes) {
     let tag = "campaigns";
@@ -38,41 +40,11 @@ pub fn routes(routes: &mut Routes) {
     });
 }
 
-/// What a campaign is called: 1–100 characters, without space around them.
-struct Name(String);
-
-impl Name {
-    const CHARS_MAX: usize = 100;
-}
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let name = text.trim();
-        let fits = !name.is_empty() && name.chars().take(Self::CHARS_MAX + 1).count() <= Self::CHARS_MAX;
-        if fits { Ok(Self(name.to_owned())) } else { Err(serde::de::Error::custom("must have 1–100 characters")) }
-    }
-}
-
-impl JsonSchema for Name {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Name".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1, "maxLength": Self::CHARS_MAX})
-    }
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "CampaignName")]
 struct Named {
-    name: Name,
+    name: Name<NAME_CHARS_MAX>,
 }
 
 #[derive(Serialize, JsonSchema)]

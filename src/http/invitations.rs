@@ -1,26 +1,32 @@
-//! Invitations by e-mail: a DM makes them, the invited person answers them.
+//! Invitations by e-mail: a DM of a campaign or an admin of a workspace makes them, the invited person answers them.
 
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
+use diesel::QueryResult;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auth::session::SignedIn;
 use crate::http::Api;
-use crate::http::access::{Answer, Joined, campaign_of, created, ok, require_dm};
+use crate::http::access::{Answer, Joined, Success, campaign_of, created, ok, require_dm};
 use crate::http::body;
 use crate::http::query::{Params, path_id, unknown_cursor};
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::http::workspace_access::{require_admin, workspace_of};
 use crate::protocol::campaign::command::Command;
+use crate::protocol::chat::command as chat;
 use crate::protocol::error::{ErrorCode, Rejection};
-use crate::protocol::ids::{CampaignId, InvitationId, UserId};
+use crate::protocol::ids::{CampaignId, InvitationId, UserId, WorkspaceId};
 use crate::protocol::time::Timestamp;
-use crate::store::campaigns::has_member_with_email;
-use crate::store::campaigns::invitations::{self, InvitationRow, ReceivedInvitation};
+use crate::store::campaigns;
+use crate::store::campaigns::invitations::{self as to_campaigns, InvitationRow};
+use crate::store::db::Db;
+use crate::store::workspaces::invitations as to_workspaces;
+use crate::store::workspaces::{self, pending};
 
 pub fn routes(routes: &mut Routes) {
     let tag = "invitations";
@@ -30,6 +36,22 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::GET, "/api/campaigns/{id}/invitations", list, "The invitations of a campaign; for DMs", |call| {
         call.pages().gives::<List>(200, "A page of them").refuses(&[403, 404])
     });
+    routes.call(
+        tag,
+        Method::POST,
+        "/api/workspaces/{id}/invitations",
+        invite_to_workspace,
+        "Invite somebody by e-mail address; by an admin",
+        |call| call.takes::<Invite>().gives::<Made>(201, "It waits for an answer").refuses(&[403, 404, 409, 503]),
+    );
+    routes.call(
+        tag,
+        Method::GET,
+        "/api/workspaces/{id}/invitations",
+        list_of_workspace,
+        "The invitations of a workspace; for admins",
+        |call| call.pages().gives::<List>(200, "A page of them").refuses(&[403, 404]),
+    );
     routes.call(tag, Method::GET, "/api/invitations/pending", pending, "The invitations that wait for the caller's answer", |call| {
         call.pages().gives::<Pending>(200, "A page of them")
     });
@@ -112,11 +134,39 @@ struct List {
 #[serde(rename_all = "camelCase")]
 struct Received {
     id: InvitationId,
-    campaign_id: CampaignId,
-    campaign_name: String,
+    #[serde(flatten)]
+    to: InvitedTo,
     invited_by: UserId,
     invited_by_name: String,
     created_at: Timestamp,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum InvitedTo {
+    Campaign { campaign_id: CampaignId, campaign_name: String },
+    Workspace { workspace_id: WorkspaceId, workspace_name: String },
+}
+
+impl From<pending::Received> for Received {
+    fn from(received: pending::Received) -> Self {
+        match received {
+            pending::Received::Campaign(invitation) => Self {
+                id: invitation.id,
+                to: InvitedTo::Campaign { campaign_id: invitation.campaign, campaign_name: invitation.campaign_name },
+                invited_by: invitation.invited_by,
+                invited_by_name: invitation.invited_by_name,
+                created_at: invitation.created_at,
+            },
+            pending::Received::Workspace(invitation) => Self {
+                id: invitation.id,
+                to: InvitedTo::Workspace { workspace_id: invitation.workspace, workspace_name: invitation.workspace_name },
+                invited_by: invitation.invited_by,
+                invited_by_name: invitation.invited_by_name,
+                created_at: invitation.created_at,
+            },
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -125,22 +175,37 @@ struct Pending {
     invitations: Vec<Received>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Success {
-    success: bool,
-}
-
 async fn invite(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
     let campaign = campaign_of(&request)?;
     require_dm(&api, &campaign, &me.user).await?;
     let Invite { email: Email(email) } = body::json(payload).await?;
     let (of, whose) = (campaign.clone(), email.clone());
     // The room knows its members by id, not by address.
-    if api.db.read(move |db| has_member_with_email(db, &of, &whose)).await? {
-        return Err(Refusal::new(ErrorCode::Conflict, "Somebody with this e-mail address is a member already"));
+    if api.db.read(move |db| campaigns::has_member_with_email(db, &of, &whose)).await? {
+        return Err(member_already());
     }
     let done = api.rooms.command(&campaign, Some(&me.user), Command::Invite { email: email.clone() }).await?;
-    let id = done.invitation_id.ok_or_else(Rejection::internal)?;
+    made(done.invitation_id, email)
+}
+
+async fn invite_to_workspace(api: Data<Api>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
+    let workspace = workspace_of(&request)?;
+    require_admin(&api, &workspace, &me.user).await?;
+    let Invite { email: Email(email) } = body::json(payload).await?;
+    let (of, whose) = (workspace.clone(), email.clone());
+    if api.db.read(move |db| workspaces::has_member_with_email(db, &of, &whose)).await? {
+        return Err(member_already());
+    }
+    let done = api.workspaces.command(&workspace, Some(&me.user), chat::Command::Invite { email: email.clone() }).await?;
+    made(done.invitation_id, email)
+}
+
+fn member_already() -> Refusal {
+    Refusal::new(ErrorCode::Conflict, "Somebody with this e-mail address is a member already")
+}
+
+fn made(id: Option<InvitationId>, email: String) -> Answer {
+    let id = id.ok_or_else(Rejection::internal)?;
     created(Made { invitation: Invitation { id, email, status: "pending".into(), created_at: None } })
 }
 
@@ -148,51 +213,88 @@ async fn list(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let campaign = campaign_of(&request)?;
     require_dm(&api, &campaign, &me.user).await?;
     let page = Params::of(&request)?.page_by_id()?;
-    let found = api.db.read(move |db| invitations::of_campaign(db, &campaign, page)).await?.ok_or_else(unknown_cursor)?;
+    listed(api.db.read(move |db| to_campaigns::of_campaign(db, &campaign, page)).await?)
+}
+
+async fn list_of_workspace(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
+    let workspace = workspace_of(&request)?;
+    require_admin(&api, &workspace, &me.user).await?;
+    let page = Params::of(&request)?.page_by_id()?;
+    listed(api.db.read(move |db| to_workspaces::of_workspace(db, &workspace, page)).await?)
+}
+
+fn listed(found: Option<Vec<InvitationRow>>) -> Answer {
     let invitation =
         |InvitationRow { id, email, status, created_at }: InvitationRow| Invitation { id, email, status, created_at: Some(created_at) };
-    ok(List { invitations: found.into_iter().map(invitation).collect() })
+    ok(List { invitations: found.ok_or_else(unknown_cursor)?.into_iter().map(invitation).collect() })
 }
 
 async fn pending(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let page = Params::of(&request)?.page_by_id()?;
     let email = me.email.to_lowercase();
-    let found = api.db.read(move |db| invitations::pending_for(db, &email, page)).await?.ok_or_else(unknown_cursor)?;
-    let received = |invitation: ReceivedInvitation| Received {
-        id: invitation.id,
-        campaign_id: invitation.campaign,
-        campaign_name: invitation.campaign_name,
-        invited_by: invitation.invited_by,
-        invited_by_name: invitation.invited_by_name,
-        created_at: invitation.created_at,
-    };
-    ok(Pending { invitations: found.into_iter().map(received).collect() })
+    let found = api.db.read(move |db| pending::pending_for(db, &email, page)).await?.ok_or_else(unknown_cursor)?;
+    ok(Pending { invitations: found.into_iter().map(Received::from).collect() })
 }
 
 async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
-    let (invitation_id, campaign, email) = open_invitation(&api, &me, &request).await?;
-    let command = Command::AcceptInvitation { invitation_id, user: me.user.clone(), name: me.name, email };
-    api.rooms.command(&campaign, None, command).await?;
-    ok(Joined::read(&api, campaign, &me.user).await?)
+    let Open { id: invitation_id, to, email } = open_invitation(&api, &me, &request).await?;
+    let (user, name) = (me.user.clone(), me.name);
+    match to {
+        To::Campaign(campaign) => {
+            api.rooms.command(&campaign, None, Command::AcceptInvitation { invitation_id, user, name, email }).await?;
+            ok(Joined::campaign(&api, campaign, &me.user).await?)
+        }
+        To::Workspace(workspace) => {
+            api.workspaces.command(&workspace, None, chat::Command::AcceptInvitation { invitation_id, user, name, email }).await?;
+            ok(Joined::workspace(&api, workspace, &me.user).await?)
+        }
+    }
 }
 
 async fn decline(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
-    let (invitation_id, campaign, email) = open_invitation(&api, &me, &request).await?;
-    api.rooms.command(&campaign, None, Command::DeclineInvitation { invitation_id, user: me.user, email }).await?;
+    let Open { id: invitation_id, to, email } = open_invitation(&api, &me, &request).await?;
+    match to {
+        To::Campaign(campaign) => {
+            api.rooms.command(&campaign, None, Command::DeclineInvitation { invitation_id, user: me.user, email }).await?;
+        }
+        To::Workspace(workspace) => {
+            api.workspaces.command(&workspace, None, chat::Command::DeclineInvitation { invitation_id, user: me.user, email }).await?;
+        }
+    }
     ok(Success { success: true })
 }
 
+/// An invitation that waits for the caller's answer.
+struct Open {
+    id: InvitationId,
+    to: To,
+    email: String,
+}
+
+enum To {
+    Campaign(CampaignId),
+    Workspace(WorkspaceId),
+}
+
 /// The invitation that the path names, if it is for the caller and not answered.
-async fn open_invitation(api: &Api, me: &SignedIn, request: &HttpRequest) -> Result<(InvitationId, CampaignId, String), Refusal> {
+async fn open_invitation(api: &Api, me: &SignedIn, request: &HttpRequest) -> Result<Open, Refusal> {
     let id = InvitationId::new(path_id(request, "id", "invitation")?);
     let email = me.email.to_lowercase();
     let (which, whose) = (id.clone(), email.clone());
-    let found = api.db.read(move |db| invitations::invited(db, &which, &whose)).await?;
-    match found {
+    match api.db.read(move |db| where_to(db, &which, &whose)).await? {
         None => Err(Refusal::not_found("invitation")),
-        Some(invited) if !invited.is_pending => Err(Refusal::new(ErrorCode::Gone, "The invitation was answered already")),
-        Some(invited) => Ok((id, invited.campaign, email)),
+        Some((_, false)) => Err(Refusal::new(ErrorCode::Gone, "The invitation was answered already")),
+        Some((to, true)) => Ok(Open { id, to, email }),
     }
+}
+
+/// Where an invitation leads, and whether it waits for an answer.
+fn where_to(db: &mut Db, id: &InvitationId, email: &str) -> QueryResult<Option<(To, bool)>> {
+    if let Some(invited) = to_campaigns::invited(db, id, email)? {
+        return Ok(Some((To::Campaign(invited.campaign), invited.is_pending)));
+    }
+    let invited = to_workspaces::invited(db, id, email)?;
+    Ok(invited.map(|invited| (To::Workspace(invited.workspace), invited.is_pending)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::HOST;
 use actix_web::web::{Data, Payload};
+use diesel::QueryResult;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,14 @@ use crate::http::body;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
+use crate::http::workspace_access::{require_admin, workspace_of};
 use crate::protocol::campaign::command::Command;
+use crate::protocol::chat::command as chat;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::time::Timestamp;
-use crate::store::campaigns::invitations;
+use crate::store::campaigns::invitations as to_campaigns;
+use crate::store::db::Db;
+use crate::store::workspaces::invitations as to_workspaces;
 
 const EXPIRES_IN_HOURS: u32 = 168;
 const EXPIRES_IN_HOURS_MAX: u32 = 8_760;
@@ -33,7 +38,10 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::POST, "/api/campaigns/{id}/invite-links", create, "Make an invite link; by a DM", |call| {
         call.takes::<NewLink>().gives::<Link>(201, "The link").refuses(&[403, 404, 503])
     });
-    routes.call(tag, Method::POST, "/api/invite-links/{code}/accept", accept, "Join the campaign of an invite link", |call| {
+    routes.call(tag, Method::POST, "/api/workspaces/{id}/invite-links", create_to_workspace, "Make an invite link; by an admin", |call| {
+        call.takes::<NewLink>().gives::<Link>(201, "The link").refuses(&[403, 404, 503])
+    });
+    routes.call(tag, Method::POST, "/api/invite-links/{code}/accept", accept, "Join the campaign or workspace of an invite link", |call| {
         call.gives::<Joined>(200, "The caller is a member").refuses(&[404, 409, 410, 503])
     });
 }
@@ -61,16 +69,36 @@ struct Link {
     expires_at: Timestamp,
 }
 
-async fn create(api: Data<Api>, auth: Data<AuthState>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
-    let campaign = campaign_of(&request)?;
-    require_dm(&api, &campaign, &me.user).await?;
+/// A link that a room is about to know.
+struct Drawn {
+    code: String,
+    expires_at: Timestamp,
+    max_uses: Option<u32>,
+}
+
+async fn drawn(payload: Payload) -> Result<Drawn, Refusal> {
     let wanted: NewLink = body::json(payload).await?;
     let hours = within("expiresInHours", wanted.expires_in_hours.unwrap_or(EXPIRES_IN_HOURS), EXPIRES_IN_HOURS_MAX)?;
     let max_uses = wanted.max_uses.map(|uses| within("maxUses", uses, USES_MAX)).transpose()?;
     let expires_at = clock::now().plus(Duration::from_secs(u64::from(hours) * 3600));
-    let code = random::token();
+    Ok(Drawn { code: random::token(), expires_at, max_uses })
+}
+
+async fn create(api: Data<Api>, auth: Data<AuthState>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
+    let campaign = campaign_of(&request)?;
+    require_dm(&api, &campaign, &me.user).await?;
+    let Drawn { code, expires_at, max_uses } = drawn(payload).await?;
     let command = Command::CreateInviteLink { code: code.clone(), expires_at, max_uses };
     api.rooms.command(&campaign, Some(&me.user), command).await?;
+    created(Link { url: format!("{}/join/{code}", origin(&api, &auth, &request)), code, expires_at })
+}
+
+async fn create_to_workspace(api: Data<Api>, auth: Data<AuthState>, me: SignedIn, request: HttpRequest, payload: Payload) -> Answer {
+    let workspace = workspace_of(&request)?;
+    require_admin(&api, &workspace, &me.user).await?;
+    let Drawn { code, expires_at, max_uses } = drawn(payload).await?;
+    let command = chat::Command::CreateInviteLink { code: code.clone(), expires_at, max_uses };
+    api.workspaces.command(&workspace, Some(&me.user), command).await?;
     created(Link { url: format!("{}/join/{code}", origin(&api, &auth, &request)), code, expires_at })
 }
 
@@ -92,11 +120,39 @@ fn within(field: &str, number: u32, max: u32) -> Result<u32, Refusal> {
 async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let code = path_id(&request, "code", "invite link")?;
     let which = code.clone();
-    let link = api.db.read(move |db| invitations::link(db, &which)).await?.ok_or_else(|| Refusal::not_found("invite link"))?;
-    // A room that was loaded since does not know of links that are used up.
-    if link.is_used_up || link.expires_at <= clock::now() {
+    let leads = api.db.read(move |db| where_to(db, &which)).await?.ok_or_else(|| Refusal::not_found("invite link"))?;
+    let (user, name) = (me.user.clone(), me.name);
+    match leads {
+        Leads::Campaign(link) => {
+            require_usable(link.is_used_up, link.expires_at)?;
+            api.rooms.command(&link.campaign, None, Command::AcceptInviteLink { code, user, name }).await?;
+            ok(Joined::campaign(&api, link.campaign, &me.user).await?)
+        }
+        Leads::Workspace(link) => {
+            require_usable(link.is_used_up, link.expires_at)?;
+            api.workspaces.command(&link.workspace, None, chat::Command::AcceptInviteLink { code, user, name }).await?;
+            ok(Joined::workspace(&api, link.workspace, &me.user).await?)
+        }
+    }
+}
+
+/// Where a link leads.
+enum Leads {
+    Campaign(to_campaigns::Link),
+    Workspace(to_workspaces::Link),
+}
+
+fn where_to(db: &mut Db, code: &str) -> QueryResult<Option<Leads>> {
+    match to_campaigns::link(db, code)? {
+        Some(link) => Ok(Some(Leads::Campaign(link))),
+        None => Ok(to_workspaces::link(db, code)?.map(Leads::Workspace)),
+    }
+}
+
+/// A room that was loaded since does not know of links that are used up.
+fn require_usable(is_used_up: bool, expires_at: Timestamp) -> Result<(), Refusal> {
+    if is_used_up || expires_at <= clock::now() {
         return Err(Refusal::new(ErrorCode::Gone, "The invite link is used up or expired"));
     }
-    api.rooms.command(&link.campaign, None, Command::AcceptInviteLink { code, user: me.user.clone(), name: me.name }).await?;
-    ok(Joined::read(&api, link.campaign, &me.user).await?)
+    Ok(())
 }

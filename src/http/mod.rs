@@ -1,6 +1,6 @@
 //! REST, one file per resource.
 //!
-//! Reads go to the database; whatever changes a campaign is a command to its room. Every failure, also of a path that nobody serves, is
+//! Reads go to the database; whatever changes a campaign or a workspace is a command to its room. Every failure, also of a path that nobody serves, is
 //! `{"error":"text","code":"CODE"}`. A handler asks in this order: who is it (401), may he or she know of the thing (404), do this to it (403), is
 //! the request well formed (400, 413), and lets the room judge the rest.
 //!
@@ -11,19 +11,29 @@ pub mod api;
 pub mod asyncapi;
 pub mod body;
 pub mod campaigns;
+pub mod channel_members;
+pub mod channels;
+pub mod conversations;
+pub mod export;
 pub mod health;
 pub mod invitations;
 pub mod invite_links;
 pub mod map;
 pub mod members;
+pub mod messages;
 pub mod metrics;
+pub mod name;
 pub mod openapi;
 pub mod query;
 pub mod refusal;
 pub mod routes;
+pub mod search;
 pub mod sessions;
+pub mod workspace_access;
+pub mod workspace_members;
+pub mod workspaces;
 
-pub use api::{Api, CampaignRooms};
+pub use api::{Api, CampaignRooms, WorkspaceRooms};
 pub use health::Readiness;
 
 use actix_web::web::{self, ServiceConfig};
@@ -49,6 +59,14 @@ pub fn all_routes() -> Routes {
     invite_links::routes(&mut routes);
     map::routes(&mut routes);
     sessions::routes(&mut routes);
+    workspaces::routes(&mut routes);
+    workspace_members::routes(&mut routes);
+    channels::routes(&mut routes);
+    channel_members::routes(&mut routes);
+    conversations::routes(&mut routes);
+    messages::routes(&mut routes);
+    search::routes(&mut routes);
+    export::routes(&mut routes);
     openapi::routes(&mut routes);
     asyncapi::routes(&mut routes);
     routes

@@ -57,7 +57,7 @@ impl Params {
         Ok(Page { limit: self.limit()?, after: self.number("after")?, before: self.number("before")? })
     }
 
-    fn limit(&self) -> Result<u32, Refusal> {
+    pub fn limit(&self) -> Result<u32, Refusal> {
         match self.number("limit")? {
             None => Ok(PAGE_ITEMS_MAX),
             Some(limit) if (1..=PAGE_ITEMS_MAX.into()).contains(&limit) => Ok(limit as u32),

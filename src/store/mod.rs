@@ -14,3 +14,4 @@ pub mod prepared;
 pub mod recovery;
 pub mod schema;
 pub mod types;
+pub mod workspaces;

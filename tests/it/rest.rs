@@ -47,6 +47,8 @@ macro_rules! on_both {
     };
 }
 
+pub(crate) use on_both;
+
 on_both!(
     a_campaign_is_its_members_to_read_and_its_owners_to_rename_and_delete,
     a_name_has_1_to_100_characters,
@@ -66,15 +68,15 @@ on_both!(
 );
 
 const PEOPLE: [&str; 4] = ["dana", "pia", "paul", "otto"];
-const DANA: &str = "dana";
-const PIA: &str = "pia";
-const PAUL: &str = "paul";
-const OTTO: &str = "otto";
+pub(crate) const DANA: &str = "dana";
+pub(crate) const PIA: &str = "pia";
+pub(crate) const PAUL: &str = "paul";
+pub(crate) const OTTO: &str = "otto";
 
 /// REST with its rooms. Whoever is of [`PEOPLE`] has a session; the token is the name.
-struct World<S> {
+pub(crate) struct World<S> {
     app: S,
-    rooms: Rooms,
+    pub(crate) rooms: Rooms,
     readiness: Arc<Readiness>,
 }
 
@@ -146,7 +148,7 @@ fn add_person(db: &mut moothall::store::db::Db, name: &str) {
     on!(&mut *db, c => diesel::insert_into(session::table).values(signed_in).execute(c)).expect("a session");
 }
 
-async fn world(
+pub(crate) async fn world(
     database: &TestDatabase,
 ) -> World<impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error>> {
     let Parts { api, auth, rooms, readiness } = parts(database);
@@ -156,15 +158,15 @@ async fn world(
 
 /// The answer's status and its body, as JSON or as a JSON string when it is none.
 #[derive(Debug, PartialEq)]
-struct Said(u16, Value);
+pub(crate) struct Said(pub(crate) u16, pub(crate) Value);
 
 impl Said {
-    fn code(&self) -> (u16, &str) {
+    pub(crate) fn code(&self) -> (u16, &str) {
         assert!(self.1["error"].is_string(), "{self:?}");
         (self.0, self.1["code"].as_str().unwrap_or(""))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.1.to_string()
     }
 }
@@ -174,7 +176,7 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody,
 {
-    async fn send(&self, who: &str, method: Method, path: &str, body: impl Into<web::Bytes>) -> Said {
+    pub(crate) async fn send(&self, who: &str, method: Method, path: &str, body: impl Into<web::Bytes>) -> Said {
         let request = test::TestRequest::with_uri(path).method(method).set_payload(body);
         let request = if who.is_empty() { request } else { request.insert_header(("authorization", format!("Bearer {who}"))) };
         match test::try_call_service(&self.app, request.to_request()).await {
@@ -193,15 +195,15 @@ where
         }
     }
 
-    async fn get(&self, who: &str, path: &str) -> Said {
+    pub(crate) async fn get(&self, who: &str, path: &str) -> Said {
         self.send(who, Method::GET, path, "").await
     }
 
-    async fn post(&self, who: &str, path: &str, body: Value) -> Said {
+    pub(crate) async fn post(&self, who: &str, path: &str, body: Value) -> Said {
         self.send(who, Method::POST, path, body.to_string()).await
     }
 
-    async fn delete(&self, who: &str, path: &str) -> Said {
+    pub(crate) async fn delete(&self, who: &str, path: &str) -> Said {
         self.send(who, Method::DELETE, path, "").await
     }
 
@@ -267,7 +269,7 @@ fn token(label: &str, q: i32, visible: bool) -> Command {
     Command::CreateToken { hex_key: key(q, 0), label: label.into(), icon, color, token_type: TokenType::Npc, owner_id: None, visible }
 }
 
-fn names(list: &Value, field: &str) -> Vec<String> {
+pub(crate) fn names(list: &Value, field: &str) -> Vec<String> {
     list.as_array().expect("is a list").iter().map(|item| item[field].as_str().unwrap_or_default().to_owned()).collect()
 }
 

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::protocol::ids::{CampaignId, InvitationId, UserId};
 use crate::protocol::time::Timestamp;
-use crate::store::campaigns::page::{Page, in_order, page_of, resolved};
+use crate::store::campaigns::page::{Page, Place, in_order, page_of, resolved};
 use crate::store::db::{Db, on};
 use crate::store::schema;
 use crate::store::types::At;
@@ -57,15 +57,16 @@ pub struct ReceivedInvitation {
     pub created_at: Timestamp,
 }
 
-/// What waits for an answer from this address (in lower case), oldest first. `None` when a cursor names none of them.
-pub fn pending_for(db: &mut Db, email: &str, page: Page<String>) -> QueryResult<Option<Vec<ReceivedInvitation>>> {
+/// When an invitation to this address (in lower case) was made.
+pub fn made_at(db: &mut Db, id: &str, email: &str) -> QueryResult<Option<Timestamp>> {
+    use schema::invitation as d;
+    let at: Option<At> = on!(db, c => d::table.filter(d::id.eq(id).and(d::email.eq(email))).select(d::created_at).first(c).optional())?;
+    Ok(at.map(|at| at.0))
+}
+
+/// What waits for an answer from this address (in lower case), oldest first.
+pub fn pending_for(db: &mut Db, email: &str, span: Page<Place>) -> QueryResult<Vec<ReceivedInvitation>> {
     use schema::{campaign, invitation as d, user};
-    let found = resolved(page, |id| {
-        let at: Option<At> =
-            on!(&mut *db, c => d::table.filter(d::id.eq(id).and(d::email.eq(email))).select(d::created_at).first(c).optional())?;
-        Ok(at.map(|at| at.0))
-    })?;
-    let Some(span) = found else { return Ok(None) };
     let rows: Vec<(String, String, String, String, String, At)> = page_of!(
         db,
         d::table
@@ -85,7 +86,7 @@ pub fn pending_for(db: &mut Db, email: &str, page: Page<String>) -> QueryResult<
         invited_by_name,
         created_at: at.0,
     };
-    Ok(Some(in_order(rows, span.is_backward()).into_iter().map(row).collect()))
+    Ok(in_order(rows, span.is_backward()).into_iter().map(row).collect())
 }
 
 /// Where an invitation to this address (in lower case) leads, and whether it still waits for an answer.

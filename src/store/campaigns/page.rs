@@ -23,7 +23,7 @@ impl<Cursor> Page<Cursor> {
 pub type Place = (Timestamp, String);
 
 /// Finds the places of a page's cursors. `None` when one of them is not in the list.
-pub(super) fn resolved(
+pub(in crate::store) fn resolved(
     page: Page<String>,
     mut time_of: impl FnMut(&str) -> QueryResult<Option<Timestamp>>,
 ) -> QueryResult<Option<Page<Place>>> {
@@ -58,9 +58,9 @@ macro_rules! page_of {
         })
     };
 }
-pub(super) use page_of;
+pub(in crate::store) use page_of;
 
-pub(super) fn in_order<T>(mut rows: Vec<T>, is_backward: bool) -> Vec<T> {
+pub(in crate::store) fn in_order<T>(mut rows: Vec<T>, is_backward: bool) -> Vec<T> {
     if is_backward {
         rows.reverse();
     }
