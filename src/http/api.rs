@@ -41,6 +41,9 @@ pub trait WorkspaceRooms: Send + Sync {
         by: Option<&UserId>,
         command: chat::Command,
     ) -> BoxFuture<'static, Result<chat::Answer, Rejection>>;
+
+    /// A user has become a member: connections that are in all of a user's workspaces come into this one, too.
+    fn welcome(&self, workspace: &WorkspaceId, user: &UserId);
 }
 
 impl WorkspaceRooms for Rooms {
@@ -51,7 +54,20 @@ impl WorkspaceRooms for Rooms {
         command: chat::Command,
     ) -> BoxFuture<'static, Result<chat::Answer, Rejection>> {
         let (rooms, room, by) = (self.clone(), RoomId::workspace(workspace), by.cloned());
-        async move { Ok(rooms.command::<Workspace>(&room, by, command).await?.answer) }.boxed()
+        let newcomer = match &command {
+            chat::Command::AcceptInvitation { user, .. } | chat::Command::AcceptInviteLink { user, .. } => Some(user.clone()),
+            _ => None,
+        };
+        async move {
+            let answered = rooms.command::<Workspace>(&room, by, command).await?;
+            newcomer.into_iter().for_each(|user| rooms.welcome(&user, &room));
+            Ok(answered.answer)
+        }
+        .boxed()
+    }
+
+    fn welcome(&self, workspace: &WorkspaceId, user: &UserId) {
+        Rooms::welcome(self, user, &RoomId::workspace(workspace));
     }
 }
 

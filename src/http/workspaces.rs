@@ -91,6 +91,7 @@ async fn create(api: Data<Api>, me: SignedIn, payload: Payload) -> Answer {
     let made = NewlyMade { id: WorkspaceId::new(clock::fresh_id()), name: name.clone(), owner_id: me.user.clone() };
     let new = NewWorkspace { id: made.id.clone(), name, owner: me.user, membership: clock::fresh_id(), at: clock::now() };
     api.db.write(move |db| workspaces::create(db, &new)).await?;
+    api.workspaces.welcome(&made.id, &made.owner_id);
     created(made)
 }
 

@@ -266,14 +266,11 @@ impl Connection {
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        let recovering = {
-            let state = self.state.borrow();
-            let Phase::Entering { recovering } = state.phase else { return self.work() };
-            if !state.places.iter().all(|place| place.is_in && place.room.is_some()) {
-                return;
-            }
-            recovering
-        };
+        let phase = self.state.borrow().phase;
+        let Phase::Entering { recovering } = phase else { return self.work() };
+        if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
+            return;
+        }
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
