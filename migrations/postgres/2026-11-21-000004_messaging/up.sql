@@ -77,7 +77,8 @@ CREATE TABLE conversation_participant (
 );
 CREATE INDEX conversation_participant_user_id_idx ON conversation_participant (user_id);
 
--- A deleted message keeps its row and so its place, without content. `search` has the words as they are, whatever the language.
+-- A deleted message keeps its row and so its place, without content. `search` has the words as they are, whatever the language; capitals
+-- are folded as the database's locale does it (the locale "C" knows only those of ASCII).
 CREATE TABLE message (
   id text PRIMARY KEY,
   workspace_id text NOT NULL,
