@@ -14,6 +14,7 @@ pub mod line;
 pub mod lobby;
 pub mod memory;
 pub mod outbox;
+pub mod pace;
 pub mod parts;
 pub mod registry;
 pub mod room;
