@@ -77,8 +77,9 @@ CREATE TABLE conversation_participant (
 );
 CREATE INDEX conversation_participant_user_id_idx ON conversation_participant (user_id);
 
--- A deleted message keeps its row and so its place, without content. `search` has the words as they are, whatever the language; capitals
--- are folded as the database's locale does it (the locale "C" knows only those of ASCII).
+-- A deleted message keeps its row and so its place, without content. `search` has the words as they are, whatever the language: runs of letters and
+-- digits in lower case, by Unicode's rules and not by those of the database's locale, so that nothing is left to the parser, which would keep an
+-- address, a path or a number with a point as one word.
 CREATE TABLE message (
   id text PRIMARY KEY,
   workspace_id text NOT NULL,
@@ -91,11 +92,14 @@ CREATE TABLE message (
   created_at timestamp NOT NULL,
   updated_at timestamp NOT NULL,
   deleted_at timestamp,
-  search tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple', content)) STORED,
+  search tsvector NOT NULL GENERATED ALWAYS AS (
+    to_tsvector('simple', lower(regexp_replace(content COLLATE "und-x-icu", '[^[:alnum:]]+', ' ', 'g')))
+  ) STORED,
   CHECK ((channel_id IS NULL) <> (conversation_id IS NULL))
 );
 CREATE UNIQUE INDEX message_channel_id_sequence_idx ON message (channel_id, sequence) WHERE channel_id IS NOT NULL;
 CREATE UNIQUE INDEX message_conversation_id_sequence_idx ON message (conversation_id, sequence) WHERE conversation_id IS NOT NULL;
+CREATE INDEX message_parent_id_idx ON message (parent_id, sequence) WHERE parent_id IS NOT NULL;
 CREATE INDEX message_search_idx ON message USING gin (search);
 
 CREATE TABLE reaction (

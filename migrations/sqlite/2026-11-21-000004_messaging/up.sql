@@ -96,6 +96,7 @@ CREATE TABLE message (
 );
 CREATE UNIQUE INDEX message_channel_id_sequence_idx ON message (channel_id, sequence) WHERE channel_id IS NOT NULL;
 CREATE UNIQUE INDEX message_conversation_id_sequence_idx ON message (conversation_id, sequence) WHERE conversation_id IS NOT NULL;
+CREATE INDEX message_parent_id_idx ON message (parent_id, sequence) WHERE parent_id IS NOT NULL;
 
 -- The words of all messages as they are, with their accents, whatever the language. The texts stay in `message`.
 CREATE VIRTUAL TABLE message_fts USING fts5 (content, content = 'message', content_rowid = 'row_no', tokenize = 'unicode61 remove_diacritics 0');
