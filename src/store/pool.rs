@@ -30,8 +30,10 @@ const LIBPQ_DEFAULTS: [(&str, &str); 5] = [
     ("keepalives_count", "3"),
 ];
 
-/// A transaction that hangs would keep the room's row locked and so keep other nodes from taking the room over.
-const PG_SETTINGS: &str = "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '1s'";
+/// A transaction that hangs would keep the room's row locked and so keep other nodes from taking the room over. A notice, such as that of a word too
+/// long for the search, is something that a client can provoke, and libpq would write it to standard error.
+const PG_SETTINGS: &str =
+    "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '1s'; SET client_min_messages = warning";
 
 /// Where the data is: `DATABASE_URL`.
 #[derive(Clone, PartialEq, Eq)]

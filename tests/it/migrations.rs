@@ -255,6 +255,38 @@ fn a_backup_holds_what_was_committed_and_is_a_database() {
 }
 
 #[test]
+fn what_is_searched_in_a_backup_is_what_was_said() {
+    let database = TestDatabase::sqlite();
+    let mut db = open(&database);
+    migrate::up(&mut db).expect("migrates");
+    execute(
+        &mut db,
+        "INSERT INTO \"user\" (id, name, email) VALUES ('u', 'U', 'u@example.com'); \
+         INSERT INTO workspace VALUES ('w', 'W', 'u', 'now'); INSERT INTO channel VALUES ('c', 'w', 1, 'C', false, 'u', 'now', NULL)",
+    );
+    for (sequence, word) in ["anvil", "bellows", "chisel"].iter().enumerate() {
+        execute(
+            &mut db,
+            &format!(
+                "INSERT INTO message (id, workspace_id, channel_id, sequence, author_id, content, created_at, updated_at) \
+                 VALUES ('m{word}', 'w', 'c', {sequence}, 'u', 'the {word}', 'now', 'now')"
+            ),
+        );
+    }
+    // A gap, which the copy would close if it gave the rows new numbers.
+    execute(&mut db, "DELETE FROM message WHERE id = 'manvil'");
+    let folder = tempfile::tempdir().expect("there is a temporary directory");
+    let copy = folder.path().join("copy.db");
+    backup(&DatabaseUrl::parse(&database.url()).expect("is a URL"), &copy).expect("is written");
+    let mut restored = open_writer(&DatabaseUrl::Sqlite(copy)).expect("opens");
+    execute(&mut restored, "INSERT INTO message_fts (message_fts, rank) VALUES ('integrity-check', 1)");
+    let search =
+        |word| format!("SELECT m.id AS line FROM message_fts f JOIN message m ON m.row_no = f.rowid WHERE message_fts MATCH '{word}'");
+    assert_eq!(lines(&mut restored, &search("chisel")).into_iter().collect::<Vec<_>>(), ["mchisel"]);
+    assert!(lines(&mut restored, &search("anvil")).is_empty());
+}
+
+#[test]
 fn a_backup_that_cannot_be_made_leaves_no_file() {
     let folder = tempfile::tempdir().expect("there is a temporary directory");
     let none = DatabaseUrl::Sqlite(folder.path().join("none.db"));

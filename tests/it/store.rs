@@ -74,6 +74,8 @@ macro_rules! on_both {
     };
 }
 
+mod chat;
+
 on_both!(
     a_room_belongs_to_one_live_node_at_a_time,
     every_ownership_has_an_epoch_of_its_own,
