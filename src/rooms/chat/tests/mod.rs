@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::protocol::chat::command::Role;
 use crate::protocol::chat::{Answer, Body, Command, Query, ServerMessage, Signal, Target, decode};
 use crate::protocol::error::{ErrorCode, Rejection};
-use crate::protocol::ids::{ChannelId, ConversationId, MessageId, UserId, WorkspaceId};
+use crate::protocol::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use crate::protocol::time::Timestamp;
 use crate::rooms::chat::Workspace;
 use crate::rooms::chat::company::Here;

@@ -131,60 +131,66 @@ impl World {
         channels.chain(stored.conversations.iter().map(|place| Target::Dm(place.id.clone()))).collect()
     }
 
-    fn target(&mut self) -> Target {
+    /// Often one that this user is in, sometimes none that exists.
+    fn target(&mut self, by: &str) -> Target {
         let mut targets = self.targets();
+        if !self.dice.once_in(3) {
+            let mine: Vec<Target> = targets.iter().filter(|target| self.is_in(&by.into(), target)).cloned().collect();
+            if !mine.is_empty() {
+                return self.dice.pick(&mine);
+            }
+        }
         targets.push(Target::Channel("absent".into()));
         self.dice.pick(&targets)
     }
 
-    fn channel_id(&mut self) -> ChannelId {
-        let mut ids: Vec<ChannelId> = self.team.tables.stored.channels.iter().map(|channel| channel.id.clone()).collect();
-        ids.push("absent".into());
-        self.dice.pick(&ids)
-    }
-
-    /// One of the latest messages, any, or none that exists.
-    fn message(&mut self) -> (MessageId, Target) {
-        let messages = &self.team.tables.messages;
-        let len = messages.len();
-        if len == 0 || self.dice.once_in(20) {
-            return ("absent".into(), Target::Channel("absent".into()));
+    fn channel_id(&mut self, by: &str) -> ChannelId {
+        match self.target(by) {
+            Target::Channel(id) => id,
+            Target::Dm(id) => ChannelId::new(id.as_str()),
         }
-        let at = if self.dice.once_in(4) { self.dice.roll(len) } else { len - 1 - self.dice.roll(len.min(8)) };
-        let message = &self.team.tables.messages[at].0;
-        (message.id.clone(), message.target.clone())
     }
 
-    fn command(&mut self) -> Command {
+    /// Often one of the latest of a place that this user is in, sometimes any, or none that exists.
+    fn message(&mut self, by: &str) -> (MessageId, Target) {
+        let target = self.target(by);
+        let everywhere = self.dice.once_in(5);
+        let messages = self.team.tables.messages.iter().filter(|(message, ..)| everywhere || message.target == target);
+        let known: Vec<_> = messages.map(|(message, ..)| (message.id.clone(), message.target.clone())).collect();
+        let latest = if self.dice.once_in(4) { &known[..] } else { &known[known.len().saturating_sub(4)..] };
+        if latest.is_empty() { ("absent".into(), Target::Channel("absent".into())) } else { self.dice.pick(latest) }
+    }
+
+    fn command(&mut self, by: &str) -> Command {
         match self.dice.roll(46) {
             0..=14 => {
-                let target = self.target();
-                let parent_id = self.dice.once_in(4).then(|| self.message().0);
+                let target = self.target(by);
+                let parent_id = self.dice.once_in(4).then(|| self.message(by).0);
                 Command::Send { content: self.secret(&target), target, parent_id }
             }
             15..=17 => {
-                let (message_id, target) = self.message();
+                let (message_id, target) = self.message(by);
                 Command::Edit { message_id, content: self.secret(&target) }
             }
-            18..=19 => Command::Delete { message_id: self.message().0 },
+            18..=19 => Command::Delete { message_id: self.message(by).0 },
             20..=23 => {
-                let (message_id, target) = self.message();
+                let (message_id, target) = self.message(by);
                 let emoji = if self.dice.once_in(3) { self.secret(&target) } else { "👍".into() };
                 Command::ToggleReaction { message_id, emoji }
             }
-            24..=26 => Command::JoinRoom { target: self.target() },
-            27..=29 => Command::MarkRead { target: self.target() },
+            24..=26 => Command::JoinRoom { target: self.target(by) },
+            27..=29 => Command::MarkRead { target: self.target(by) },
             30 if self.targets().len() < 14 || self.dice.once_in(10) => {
                 Command::CreateChannel { name: format!("name{}", self.dice.roll(20)), private: self.dice.once_in(2) }
             }
-            31 if self.dice.once_in(10) => Command::ArchiveChannel { channel_id: self.channel_id() },
-            32 => Command::JoinChannel { channel_id: self.channel_id() },
-            33 => Command::LeaveChannel { channel_id: self.channel_id() },
-            34..=36 => Command::AddToChannel { channel_id: self.channel_id(), user: self.user().into() },
-            37 => Command::RemoveFromChannel { channel_id: self.channel_id(), user: self.user().into() },
+            31 if self.dice.once_in(10) => Command::ArchiveChannel { channel_id: self.channel_id(by) },
+            32 => Command::JoinChannel { channel_id: self.channel_id(by) },
+            33 => Command::LeaveChannel { channel_id: self.channel_id(by) },
+            34..=36 => Command::AddToChannel { channel_id: self.channel_id(by), user: self.user().into() },
+            37 => Command::RemoveFromChannel { channel_id: self.channel_id(by), user: self.user().into() },
             38 => Command::OpenConversation { users: (0..self.dice.roll(3)).map(|_| self.user().into()).collect() },
             39 => Command::Invite { email: format!("{}@x", self.user()) },
-            40 => Command::RemoveMember { user: self.user().into() },
+            40 if self.dice.once_in(3) => Command::RemoveMember { user: self.user().into() },
             41 => Command::SetRole { user: self.user().into(), role: self.dice.pick(&[Role::Owner, Role::Admin, Role::Member]) },
             42 if self.dice.once_in(4) => Command::Rename { name: self.user().into() },
             _ => self.acceptance(),
@@ -207,7 +213,7 @@ impl World {
     fn step(&mut self) {
         self.signal();
         let by = self.user();
-        let command = self.command();
+        let command = self.command(by);
         self.check_decode(&command);
         if self.dice.once_in(50) {
             // a room that was unloaded: the company starts anew with it
@@ -235,7 +241,7 @@ impl World {
     /// Somebody comes, goes, types, or time passes.
     fn signal(&mut self) {
         let user = self.user();
-        let (connection, target) = (ConnectionKey(self.dice.roll(8) as u64), self.target());
+        let (connection, target) = (ConnectionKey(self.dice.roll(8) as u64), self.target(user));
         let Some(member) = self.team.workspace.member(&user.into()) else { return };
         let now = self.team.now();
         let Team { workspace, here, .. } = &mut self.team;
@@ -319,7 +325,8 @@ impl World {
 
     /// Who is in a place reads it, and nobody else does; what was deleted is empty.
     fn check_reads(&mut self) {
-        let (user, target) = (self.user(), self.target());
+        let user = self.user();
+        let target = self.target(user);
         if self.team.workspace.member(&user.into()).is_none() {
             return;
         }
