@@ -183,6 +183,11 @@ impl Decoder {
         }
     }
 
+    /// What holds from the next header on: a peer that has signed in may be let send more.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Takes a chunk of the stream. It is not copied when it is the only handle to its memory.
     pub fn feed(&mut self, chunk: Bytes) {
         if self.stream != Stream::Open {

@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 
 use crate::actors::engineio::reader::{Purpose, Reader};
 use crate::actors::engineio::session::{BeginPost, EndPost, Poll, Post, RejectPost, Session, open_polling};
-use crate::actors::engineio::sessions::Engine;
+use crate::actors::engineio::sessions::{Engine, Found};
 use crate::auth::state::AuthState;
-use crate::protocol::engineio::{PAYLOAD_BYTES_MAX, REVISION, Refusal};
+use crate::protocol::engineio::{REVISION, Refusal};
 use crate::transport::socket::upgrade;
 
 /// Of a body that is too large this much more is read and thrown away, so that an honest client gets to read the answer.
@@ -138,15 +138,15 @@ async fn serve_session(
     transport: Transport,
     sid: &str,
 ) -> Result<HttpResponse, Failure> {
-    let session = engine.sessions.find(sid).ok_or(Refusal::SessionIdUnknown)?;
+    let found = engine.sessions.find(sid).ok_or(Refusal::SessionIdUnknown)?;
     check_upgrade(req, transport)?;
     if !engine.entrance.allows(req) {
         return Err(Refusal::Forbidden.into());
     }
     match (transport, req.method()) {
-        (Transport::WebSocket, &Method::GET) => read_socket(req, payload, Purpose::Upgrade(session)),
-        (Transport::Polling, &Method::GET) => poll(session).await,
-        (Transport::Polling, &Method::POST) => post(req, payload, session).await,
+        (Transport::WebSocket, &Method::GET) => read_socket(req, payload, Purpose::Upgrade(found)),
+        (Transport::Polling, &Method::GET) => poll(found.session).await,
+        (Transport::Polling, &Method::POST) => post(req, payload, found).await,
         _ => Err(Refusal::BadRequest.into()),
     }
 }
@@ -169,7 +169,8 @@ impl Drop for UnderWay {
     }
 }
 
-async fn post(req: &HttpRequest, payload: web::Payload, session: Addr<Session>) -> Result<HttpResponse, Failure> {
+async fn post(req: &HttpRequest, payload: web::Payload, found: Found) -> Result<HttpResponse, Failure> {
+    let session = &found.session;
     session.send(BeginPost).await.map_err(|_| Refusal::SessionIdUnknown)??;
     let under_way = UnderWay(session.clone());
     let content_type = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -178,7 +179,7 @@ async fn post(req: &HttpRequest, payload: web::Payload, session: Addr<Session>) 
         session.send(RejectPost).await.map_err(|_| Refusal::SessionIdUnknown)?;
         return Err(Refusal::BadRequest.into());
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, body(payload)).await {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body(payload, found.inbound_bytes_max())).await {
         Ok(Body::Whole(body)) => body,
         Ok(Body::TooLarge(rest)) => {
             drop(under_way);
@@ -201,11 +202,11 @@ enum Body {
     Broken,
 }
 
-async fn body(mut payload: web::Payload) -> Body {
+async fn body(mut payload: web::Payload, bytes_max: usize) -> Body {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else { return Body::Broken };
-        if body.len() + chunk.len() > PAYLOAD_BYTES_MAX {
+        if body.len() + chunk.len() > bytes_max {
             return Body::TooLarge(payload);
         }
         body.extend_from_slice(&chunk);

@@ -14,7 +14,7 @@ use actix_web_actors::HttpContext;
 use bytes::Bytes;
 
 use crate::actors::engineio::session::{Attach, Heard, Reading, Session, SocketEnded, open_on_socket};
-use crate::actors::engineio::sessions::{Engine, Seat};
+use crate::actors::engineio::sessions::{Engine, Found, Seat};
 use crate::actors::engineio::upper::Upper;
 use crate::actors::line::ConnectionId;
 use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
@@ -31,7 +31,7 @@ pub enum Purpose {
     /// A session of its own.
     Open { engine: Arc<Engine>, seat: Seat, upper: Rc<dyn Upper> },
     /// To carry on a session that polls.
-    Upgrade(Addr<Session>),
+    Upgrade(Found),
 }
 
 enum Stage {
@@ -40,7 +40,7 @@ enum Stage {
         purpose: Purpose,
         stream: TcpStream,
     },
-    Reading(Addr<Session>),
+    Reading(Found),
     /// The session has done with it.
     Discarding {
         session: Addr<Session>,
@@ -57,8 +57,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(purpose: Purpose, stream: TcpStream) -> Self {
-        let limits = Limits { message_bytes_max: PAYLOAD_BYTES_MAX, fragments_max: FRAGMENTS_MAX as u32 };
-        Self { id: ConnectionId::next(), decoder: Decoder::new(limits), stage: Stage::Waiting { purpose, stream } }
+        Self { id: ConnectionId::next(), decoder: Decoder::new(limits(PAYLOAD_BYTES_MAX)), stage: Stage::Waiting { purpose, stream } }
     }
 
     fn begin(&mut self, ctx: &mut HttpContext<Self>) {
@@ -67,9 +66,9 @@ impl Reader {
             Purpose::Open { engine, seat, upper } => {
                 self.stage = Stage::Reading(open_on_socket(&engine, seat, upper, self.id, stream));
             }
-            Purpose::Upgrade(session) => {
-                self.stage = Stage::Reading(session.clone());
-                let attached = session.send(Attach { socket: self.id, stream });
+            Purpose::Upgrade(found) => {
+                let attached = found.session.send(Attach { socket: self.id, stream });
+                self.stage = Stage::Reading(found);
                 ctx.wait(attached.into_actor(self).map(|outcome, reader, ctx| reader.go_on(outcome, ctx)));
             }
         }
@@ -79,8 +78,8 @@ impl Reader {
         match outcome {
             Ok(Reading::On) => self.hand_over(ctx),
             Ok(Reading::Discard) => {
-                if let Stage::Reading(session) = mem::replace(&mut self.stage, Stage::Ended) {
-                    self.stage = Stage::Discarding { session, bytes: 0 };
+                if let Stage::Reading(found) = mem::replace(&mut self.stage, Stage::Ended) {
+                    self.stage = Stage::Discarding { session: found.session, bytes: 0 };
                 }
             }
             Err(_) => ctx.stop(),
@@ -89,7 +88,7 @@ impl Reader {
 
     /// Gives the session what is decoded, some at a time.
     fn hand_over(&mut self, ctx: &mut HttpContext<Self>) {
-        let Stage::Reading(session) = &self.stage else { return };
+        let Stage::Reading(Found { session, .. }) = &self.stage else { return };
         let (mut said, mut violation) = (Vec::new(), None);
         while said.len() < BATCH_MAX {
             match self.decoder.next() {
@@ -108,6 +107,10 @@ impl Reader {
     }
 }
 
+fn limits(message_bytes_max: usize) -> Limits {
+    Limits { message_bytes_max, fragments_max: FRAGMENTS_MAX as u32 }
+}
+
 impl Actor for Reader {
     type Context = HttpContext<Self>;
 
@@ -118,7 +121,7 @@ impl Actor for Reader {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        if let Stage::Reading(session) | Stage::Discarding { session, .. } = mem::replace(&mut self.stage, Stage::Ended) {
+        if let Stage::Reading(Found { session, .. }) | Stage::Discarding { session, .. } = mem::replace(&mut self.stage, Stage::Ended) {
             // One a socket.
             session.do_send(SocketEnded(self.id));
         }
@@ -135,10 +138,13 @@ impl StreamHandler<Result<Bytes, PayloadError>> for Reader {
                     ctx.stop();
                 }
             }
-            _ => {
+            Stage::Reading(found) => {
+                self.decoder.set_limits(limits(found.inbound_bytes_max()));
                 self.decoder.feed(chunk);
                 self.hand_over(ctx);
             }
+            // Nothing is read before the session is there.
+            Stage::Waiting { .. } | Stage::Ended => {}
         }
     }
 

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, SpawnHandle};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, SpawnHandle};
 use bytestring::ByteString;
 use tokio::sync::oneshot;
 
 use crate::actors::engineio::heartbeat::{Beat, Heartbeat};
 use crate::actors::engineio::polling::Polled;
-use crate::actors::engineio::sessions::{Engine, Seat, fresh_sid};
+use crate::actors::engineio::sessions::{Engine, Found, Seat, fresh_sid};
 use crate::actors::engineio::upper::{Gone, Upper};
 use crate::actors::engineio::wire::{Ending, Role, Wire};
 use crate::actors::line::ConnectionId;
@@ -108,21 +108,25 @@ pub fn open_polling(engine: &Arc<Engine>, seat: Seat, upper: Rc<dyn Upper>) -> S
     let open = open_packet(engine, &sid, UPGRADES);
     let queue_bytes_max = engine.settings.queue_bytes_max;
     Session::create(|ctx| {
-        let wire = Wire::polling(sid, queue_bytes_max, ctx.address());
+        let wire = Wire::polling(sid, queue_bytes_max, Found::new(ctx.address(), upper.inbound_bytes_max()));
         Session::new(wire, upper, engine.clone(), seat, None)
     });
     open
 }
 
 /// Starts a session on a WebSocket, on this thread.
-pub fn open_on_socket(engine: &Arc<Engine>, seat: Seat, upper: Rc<dyn Upper>, socket: ConnectionId, stream: TcpStream) -> Addr<Session> {
+pub fn open_on_socket(engine: &Arc<Engine>, seat: Seat, upper: Rc<dyn Upper>, socket: ConnectionId, stream: TcpStream) -> Found {
     let sid = fresh_sid();
     let open = open_packet(engine, &sid, &[]);
     let queue_bytes_max = engine.settings.queue_bytes_max;
+    let mut session = None;
     Session::create(|ctx| {
-        let wire = Wire::socket(sid, queue_bytes_max, ctx.address(), socket, stream);
+        let found = Found::new(ctx.address(), upper.inbound_bytes_max());
+        session = Some(found.clone());
+        let wire = Wire::socket(sid, queue_bytes_max, found, socket, stream);
         Session::new(wire, upper, engine.clone(), seat, Some(open))
-    })
+    });
+    session.expect("an actor is made before `create` returns")
 }
 
 fn open_packet(engine: &Engine, sid: &str, upgrades: &[&str]) -> String {
@@ -134,7 +138,7 @@ fn open_packet(engine: &Engine, sid: &str, upgrades: &[&str]) -> String {
 impl Session {
     fn new(wire: Wire, upper: Rc<dyn Upper>, engine: Arc<Engine>, seat: Seat, open: Option<String>) -> Self {
         let heartbeat = Heartbeat::new(engine.settings.ping_interval, engine.settings.ping_timeout, Instant::now());
-        engine.sessions.add(wire.sid(), wire.session().clone());
+        engine.sessions.add(wire.sid(), wire.found().clone());
         Self { wire: Rc::new(wire), upper, heartbeat, engine, timer: None, registered: true, open, _seat: seat }
     }
 

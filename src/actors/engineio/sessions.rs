@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::actors::engineio::session::{Cut, Session};
 use crate::actors::engineio::upper::Entrance;
+use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
 
 /// Random bytes of a sid.
 const SID_BYTES: usize = 18;
@@ -46,10 +47,32 @@ pub(super) fn fresh_sid() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// A session as requests find it.
+#[derive(Clone)]
+pub struct Found {
+    pub session: Addr<Session>,
+    inbound_bytes_max: Arc<AtomicUsize>,
+}
+
+impl Found {
+    pub(super) fn new(session: Addr<Session>, inbound_bytes_max: usize) -> Self {
+        Self { session, inbound_bytes_max: Arc::new(AtomicUsize::new(inbound_bytes_max)) }
+    }
+
+    /// Bytes that a message or a body may have, as of now.
+    pub fn inbound_bytes_max(&self) -> usize {
+        self.inbound_bytes_max.load(Ordering::Relaxed).min(PAYLOAD_BYTES_MAX)
+    }
+
+    pub(super) fn limit_inbound(&self, bytes_max: usize) {
+        self.inbound_bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+}
+
 #[derive(Default)]
 pub struct Sessions {
     per_address_max: usize,
-    by_sid: Mutex<HashMap<String, Addr<Session>>>,
+    by_sid: Mutex<HashMap<String, Found>>,
     by_address: Mutex<HashMap<IpAddr, usize>>,
     seats: AtomicUsize,
     draining: AtomicBool,
@@ -61,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Sessions {
-    pub fn find(&self, sid: &str) -> Option<Addr<Session>> {
+    pub fn find(&self, sid: &str) -> Option<Found> {
         lock(&self.by_sid).get(sid).cloned()
     }
 
@@ -78,13 +101,13 @@ impl Sessions {
         Some(Seat { sessions: self.clone(), address })
     }
 
-    pub(super) fn add(&self, sid: &str, session: Addr<Session>) {
+    pub(super) fn add(&self, sid: &str, found: Found) {
         let mut by_sid = lock(&self.by_sid);
         if self.is_draining() {
             // One message a session.
-            return session.do_send(Cut);
+            return found.session.do_send(Cut);
         }
-        by_sid.insert(sid.to_owned(), session);
+        by_sid.insert(sid.to_owned(), found);
     }
 
     pub(super) fn remove(&self, sid: &str) {
@@ -106,7 +129,7 @@ impl Sessions {
         let mut by_sid = lock(&self.by_sid);
         let some: Vec<String> = by_sid.keys().take(count).cloned().collect();
         // One message a session: it is found here no more.
-        some.iter().filter_map(|sid| by_sid.remove(sid)).for_each(|session| session.do_send(Cut));
+        some.iter().filter_map(|sid| by_sid.remove(sid)).for_each(|found| found.session.do_send(Cut));
         self.seats.load(Ordering::Relaxed)
     }
 

@@ -75,9 +75,12 @@ impl Socket {
         too_slow
     }
 
-    pub fn pong(&self, payload: &Bytes) {
-        self.outbox.answer(&frame::pong(payload));
+    /// True when the client was dropped as too slow by it.
+    #[must_use]
+    pub fn pong(&self, payload: &Bytes) -> bool {
+        let too_slow = self.outbox.answer(&frame::pong(payload));
         self.watch();
+        too_slow
     }
 
     pub fn close(&self, close: Close) {

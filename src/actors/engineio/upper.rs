@@ -8,9 +8,16 @@ use bytestring::ByteString;
 
 use crate::actors::engineio::wire::Wire;
 use crate::protocol::close::Close;
+use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
 
 /// Called on the session's own thread, one call after the other, and never from within a call to the [`Wire`].
 pub trait Upper {
+    /// Bytes that a message or a body may have at first, before anything is known of who sends it. [`Wire::limit_inbound`] changes it; beyond
+    /// [`PAYLOAD_BYTES_MAX`] nothing is ever read.
+    fn inbound_bytes_max(&self) -> usize {
+        PAYLOAD_BYTES_MAX
+    }
+
     /// The open packet was sent.
     fn opened(&self, wire: &Rc<Wire>);
 

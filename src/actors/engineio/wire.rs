@@ -7,10 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use actix::Addr;
-
 use crate::actors::engineio::polling::{Polling, Upgrade, packet};
-use crate::actors::engineio::session::{Session, Settle};
+use crate::actors::engineio::session::Settle;
+use crate::actors::engineio::sessions::Found;
 use crate::actors::engineio::socket::Socket;
 use crate::actors::engineio::upper::{Gone, Message};
 use crate::actors::line::ConnectionId;
@@ -79,27 +78,27 @@ pub struct Wire {
     id: ConnectionId,
     sid: String,
     queue_bytes_max: usize,
-    session: Addr<Session>,
+    found: Found,
     woken: Cell<bool>,
     state: RefCell<State>,
 }
 
 impl Wire {
-    pub(super) fn polling(sid: String, queue_bytes_max: usize, session: Addr<Session>) -> Self {
-        Self::new(sid, queue_bytes_max, session, Carrier::Polling(Polling::default()))
+    pub(super) fn polling(sid: String, queue_bytes_max: usize, found: Found) -> Self {
+        Self::new(sid, queue_bytes_max, found, Carrier::Polling(Polling::default()))
     }
 
-    pub(super) fn socket(sid: String, queue_bytes_max: usize, session: Addr<Session>, id: ConnectionId, stream: TcpStream) -> Self {
-        Self::new(sid, queue_bytes_max, session, Carrier::Socket(Socket::new(id, stream, queue_bytes_max)))
+    pub(super) fn socket(sid: String, queue_bytes_max: usize, found: Found, id: ConnectionId, stream: TcpStream) -> Self {
+        Self::new(sid, queue_bytes_max, found, Carrier::Socket(Socket::new(id, stream, queue_bytes_max)))
     }
 
-    fn new(sid: String, queue_bytes_max: usize, session: Addr<Session>, carrier: Carrier) -> Self {
+    fn new(sid: String, queue_bytes_max: usize, found: Found, carrier: Carrier) -> Self {
         let state = State { phase: Phase::Open, carrier, leaving: Vec::new(), gone: None };
-        Self { id: ConnectionId::next(), sid, queue_bytes_max, session, woken: Cell::new(false), state: RefCell::new(state) }
+        Self { id: ConnectionId::next(), sid, queue_bytes_max, found, woken: Cell::new(false), state: RefCell::new(state) }
     }
 
-    pub(super) fn session(&self) -> &Addr<Session> {
-        &self.session
+    pub(super) fn found(&self) -> &Found {
+        &self.found
     }
 
     /// The session's number in this process, for logs and maps. The sid is a secret, this is none.
@@ -110,6 +109,11 @@ impl Wire {
     /// The bearer secret of the session: never shown to others, never logged.
     pub fn sid(&self) -> &str {
         &self.sid
+    }
+
+    /// Bytes that a message or a body may have from here on.
+    pub fn limit_inbound(&self, bytes_max: usize) {
+        self.found.limit_inbound(bytes_max);
     }
 
     /// False from the moment when the session ends, which may be before [`Upper::closed`](super::upper::Upper::closed) is called.
@@ -259,7 +263,7 @@ impl Wire {
     /// One message a turn, so nobody can fill the mailbox with it.
     fn wake(&self) {
         if !self.woken.replace(true) {
-            self.session.do_send(Settle);
+            self.found.session.do_send(Settle);
         }
     }
 

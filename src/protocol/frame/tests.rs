@@ -331,3 +331,16 @@ proptest! {
         prop_assert!(held(&whole) <= held_max);
     }
 }
+
+#[test]
+fn limits_that_change_hold_from_the_next_header_on() {
+    let frame = |bytes: usize| client_text(&vec![b'x'; bytes], [1, 2, 3, 4]);
+    let mut decoder = Decoder::new(Limits { message_bytes_max: 10, fragments_max: 10 });
+    decoder.feed(frame(10));
+    assert!(matches!(decoder.next(), Ok(Some(Inbound::Text(_)))));
+    decoder.set_limits(Limits { message_bytes_max: 20, fragments_max: 10 });
+    decoder.feed(frame(20));
+    assert!(matches!(decoder.next(), Ok(Some(Inbound::Text(_)))));
+    decoder.feed(frame(21));
+    assert_eq!(decoder.next(), Err(Violation::TooBig));
+}

@@ -3,6 +3,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
+use actix::Addr;
 use actix_web::HttpRequest;
 use bytes::Bytes;
 
@@ -40,6 +41,10 @@ impl Notes {
 struct Noting(Rc<Notes>);
 
 impl Upper for Noting {
+    fn inbound_bytes_max(&self) -> usize {
+        1_000
+    }
+
     fn opened(&self, wire: &Rc<Wire>) {
         *self.0.wire.borrow_mut() = Some(wire.clone());
         self.0.told.borrow_mut().push("opened".to_owned());
@@ -98,7 +103,7 @@ impl Begun {
     }
 
     fn session(&self) -> Option<Addr<Session>> {
-        self.engine.sessions.find(&self.sid)
+        self.engine.sessions.find(&self.sid).map(|found| found.session)
     }
 
     async fn post(&self, payload: &str) -> Result<(), Refusal> {
@@ -220,4 +225,13 @@ async fn the_upper_is_told_how_the_session_ended() {
     let silent = Begun::with(4_096, Duration::from_millis(10)).await;
     silent.is_over().await;
     assert_eq!(silent.told(), ["opened", "Lost"]);
+}
+
+#[actix::test]
+async fn what_may_be_sent_at_first_is_the_uppers_and_can_change() {
+    let begun = Begun::new().await;
+    let found = begun.engine.sessions.find(&begun.sid).expect("the session is there");
+    assert_eq!(found.inbound_bytes_max(), 1_000);
+    begun.notes.wire().limit_inbound(usize::MAX);
+    assert_eq!(found.inbound_bytes_max(), PAYLOAD_BYTES_MAX);
 }

@@ -55,7 +55,13 @@ impl Wire {
 
     /// A ping of the WebSocket protocol.
     pub(in crate::actors::engineio) fn pong(&self, socket: ConnectionId, payload: &Bytes) {
-        self.with_socket(socket, |socket| socket.pong(payload));
+        let mut too_slow = false;
+        self.with_socket(socket, |socket| too_slow = socket.pong(payload));
+        match self.role_of(socket) {
+            Role::Carrier if too_slow => self.violated(Close::TooSlow),
+            Role::Upgrade if too_slow => self.fail_upgrade(Close::TooSlow),
+            _ => {}
+        }
     }
 
     /// The client closed a WebSocket, with a Close frame that had this code or none.
@@ -74,7 +80,7 @@ impl Wire {
         let Carrier::Polling(polling @ Polling { upgrade: Some(_), .. }) = &mut state.carrier else { return };
         if let Some(upgrade) = &mut polling.upgrade {
             upgrade.probed = true;
-            // Nothing else is owed on it, so it cannot be too slow.
+            // Who probes on and on without reading is dropped by the outbox, and the end of the socket is told like any other.
             let _ = upgrade.socket.control(PONG_PROBE);
         }
         polling.hurry(now);
