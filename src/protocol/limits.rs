@@ -33,6 +33,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fragments of one message; more is 1009. An honest client sends a handful.
 pub const FRAGMENTS_MAX: usize = 20_000;
 
+/// Engine.IO sessions of one address; more is 403.
+pub const SESSIONS_PER_ADDRESS_MAX: usize = 1_000;
+/// Time that a client has from a WebSocket's opening to the end of an Engine.IO upgrade; after it the session goes on polling.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that a client has to fetch by long polling what was sent before a goodbye.
+pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long a command id is remembered.
 pub const COMMAND_MEMORY: Duration = Duration::from_secs(600);
 /// Acknowledged commands whose answers a room keeps in memory; of older ones it knows that they were, and the database has the answer.

@@ -9,6 +9,7 @@ mod closing;
 mod commands;
 mod database_gone;
 mod durability;
+mod engineio;
 mod limits;
 mod migrations;
 mod operations;

@@ -154,3 +154,67 @@ impl Polling {
         told
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: Message<'static> = Message::Text(&["2[", "\"body\"", ",1]"]);
+
+    fn get(polling: &mut Polling, now: Instant) -> oneshot::Receiver<Polled> {
+        let (answer, answered) = oneshot::channel();
+        assert!(polling.wait(answer, now).is_ok(), "no other GET waits");
+        answered
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_one_packet() {
+        let mut polling = Polling::default();
+        let now = Instant::now();
+        let mut answered = get(&mut polling, now);
+        assert!(!polling.flush(now), "there is nothing to tell");
+        polling.buffer.push(&[TEXT, Message::Binary(&bytes::Bytes::from_static(&[1]))], true);
+        polling.buffer.control(NOOP);
+        assert!(polling.flush(now));
+        assert_eq!(answered.try_recv(), Ok(Ok("42[\"body\",1]\u{1e}bAQ==\u{1e}6".to_owned())));
+        assert!(polling.buffer.is_empty() && !polling.waits());
+    }
+
+    #[test]
+    fn a_get_whose_connection_was_reset_takes_nothing_and_stands_in_nobodys_way() {
+        let mut polling = Polling::default();
+        let now = Instant::now();
+        drop(get(&mut polling, now));
+        polling.buffer.push(&[TEXT], true);
+        assert!(!polling.waits() && !polling.flush(now));
+        drop(get(&mut polling, now));
+        let mut answered = get(&mut polling, now);
+        assert!(polling.flush(now));
+        assert!(matches!(answered.try_recv(), Ok(Ok(payload)) if payload.starts_with("42")));
+    }
+
+    #[test]
+    fn a_unit_has_room_when_the_queue_is_empty_or_both_fit() {
+        let mut buffer = Buffer::default();
+        let unit = |text: &'static [&'static str]| [Message::Text(text)];
+        assert!(buffer.has_room(&unit(&["a unit that is longer than the bound"]), 1));
+        buffer.push(&unit(&["12345"]), false);
+        assert!(buffer.has_room(&unit(&["12345"]), 1), "what does not count takes no room");
+        buffer.push(&unit(&["12345"]), true);
+        let both = 2 * (PACKET_BYTES + 5);
+        assert!(buffer.has_room(&unit(&["123", "45"]), both) && !buffer.has_room(&unit(&["123", "456"]), both));
+        buffer.take();
+        assert!(buffer.has_room(&unit(&["12345"]), 1));
+    }
+
+    #[test]
+    fn a_get_that_is_hurried_is_answered_with_a_noop() {
+        let mut polling = Polling::default();
+        let now = Instant::now();
+        let mut answered = get(&mut polling, now);
+        assert_eq!(polling.noop_at(), None);
+        polling.hurry(now);
+        assert!(!polling.flush(now), "what was told is not what was in the buffer");
+        assert_eq!(answered.try_recv(), Ok(Ok(NOOP.to_owned())));
+    }
+}

@@ -276,8 +276,8 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.unregister();
-        // The thread is going down.
-        if self.wire.is_open() {
+        // The thread is going down. After a panic of the upper's own, what it holds is told by being dropped.
+        if self.wire.is_open() && !std::thread::panicking() {
             self.wire.close(Ending::Cut(Close::Restarting));
             self.upper.closed(&self.wire, Gone::Closed(Close::Restarting));
         }
@@ -396,3 +396,6 @@ impl Handler<Cut> for Session {
         self.settle(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

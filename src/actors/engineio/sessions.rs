@@ -15,8 +15,6 @@ use crate::actors::engineio::upper::Entrance;
 
 /// Random bytes of a sid.
 const SID_BYTES: usize = 18;
-/// Sessions that one address may have at a time, unless the settings say otherwise.
-pub const SESSIONS_PER_ADDRESS_MAX: usize = 1_000;
 
 #[derive(Clone, Copy, Debug)]
 pub struct EngineSettings {

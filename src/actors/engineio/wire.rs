@@ -5,24 +5,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::Addr;
-use bytes::Bytes;
-use tokio::sync::oneshot;
 
-use crate::actors::engineio::polling::{Duplicate, Polled, Polling, Upgrade, packet};
+use crate::actors::engineio::polling::{Polling, Upgrade, packet};
 use crate::actors::engineio::session::{Session, Settle};
 use crate::actors::engineio::socket::Socket;
 use crate::actors::engineio::upper::{Gone, Message};
 use crate::actors::line::ConnectionId;
 use crate::protocol::close::Close;
-use crate::protocol::engineio::{CLOSE, NOOP, Outgoing, PONG_PROBE, Refusal};
+use crate::protocol::engineio::{CLOSE, NOOP, Outgoing};
+use crate::protocol::limits::GOODBYE_TIMEOUT;
 
-/// Time that a client has from the WebSocket's opening to the end of the upgrade.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a client has to fetch what was sent before a goodbye.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
+mod requests;
+mod sockets;
+
+pub(in crate::actors::engineio) use sockets::Role;
 
 /// How the server ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +64,14 @@ struct State {
     gone: Option<Gone>,
 }
 
+impl State {
+    /// What waits to be fetched is fetched no more.
+    fn give_up(&mut self) {
+        self.phase = Phase::Ended;
+        self.carrier = Carrier::Polling(Polling::default());
+    }
+}
+
 pub struct Wire {
     id: ConnectionId,
     sid: String,
@@ -72,15 +79,6 @@ pub struct Wire {
     session: Addr<Session>,
     woken: Cell<bool>,
     state: RefCell<State>,
-}
-
-/// Which part a WebSocket has in the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Carrier,
-    Upgrade,
-    /// None any more.
-    Leaving,
 }
 
 impl Wire {
@@ -162,7 +160,14 @@ impl Wire {
             Ending::Goodbye(close) => (close, Last::Goodbye),
             Ending::Cut(close) => (close, Last::Nothing),
         };
-        self.end(&mut self.state.borrow_mut(), Gone::Closed(close), last);
+        let mut state = self.state.borrow_mut();
+        match (state.phase, last) {
+            (Phase::Leaving { .. }, Last::Nothing) => {
+                state.give_up();
+                self.wake();
+            }
+            (_, last) => self.end(&mut state, Gone::Closed(close), last),
+        }
     }
 
     /// Sends a packet that holds no message.
@@ -254,8 +259,7 @@ impl Wire {
         if let Phase::Leaving { until } = state.phase
             && until <= now
         {
-            state.phase = Phase::Ended;
-            state.carrier = Carrier::Polling(Polling::default());
+            state.give_up();
         }
         let State { phase, carrier: Carrier::Polling(polling), leaving, .. } = &mut *state else { return state.gone.take() };
         if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.deadline <= now) {
@@ -285,153 +289,6 @@ impl Wire {
     pub(super) fn is_over(&self) -> bool {
         let state = self.state.borrow();
         state.phase == Phase::Ended && state.leaving.is_empty()
-    }
-
-    /// A GET that waits for packets.
-    pub(super) fn poll(&self, answer: oneshot::Sender<Polled>, now: Instant) {
-        let mut state = self.state.borrow_mut();
-        let outcome = match (state.phase, &mut state.carrier) {
-            // The sender hears it from its end being dropped.
-            (Phase::Ended, _) => return,
-            (_, Carrier::Socket(_)) => {
-                let _ = answer.send(Err(Refusal::BadRequest));
-                return;
-            }
-            (_, Carrier::Polling(polling)) => polling.wait(answer, now),
-        };
-        if let Err(Duplicate { first, second }) = outcome {
-            first.answer(Ok(CLOSE.to_owned()));
-            second.answer(Err(Refusal::BadRequest));
-            self.end(&mut state, Gone::Closed(Close::ProtocolError), Last::Nothing);
-        }
-    }
-
-    /// A POST begins; its body is read next.
-    pub(super) fn begin_post(&self) -> Result<(), Refusal> {
-        let mut state = self.state.borrow_mut();
-        if !std::mem::replace(&mut polling_of(&mut state)?.posting, true) {
-            return Ok(());
-        }
-        self.end(&mut state, Gone::Closed(Close::ProtocolError), Last::Packet(CLOSE));
-        Err(Refusal::BadRequest)
-    }
-
-    pub(super) fn end_post(&self) {
-        if let Carrier::Polling(polling) = &mut self.state.borrow_mut().carrier {
-            polling.posting = false;
-        }
-    }
-
-    /// Whether packets that came by a POST may be handled.
-    pub(super) fn check_post(&self) -> Result<(), Refusal> {
-        polling_of(&mut self.state.borrow_mut()).map(|_| ())
-    }
-
-    /// A client that polls tries a WebSocket. One that is not wanted is closed, and the session goes on; false then.
-    pub(super) fn attach(&self, id: ConnectionId, stream: TcpStream, now: Instant) -> bool {
-        let socket = Socket::new(id, stream, self.queue_bytes_max);
-        let mut state = self.state.borrow_mut();
-        if let (Phase::Open, Carrier::Polling(polling @ Polling { upgrade: None, .. })) = (state.phase, &mut state.carrier) {
-            polling.upgrade = Some(Upgrade { socket, probed: false, deadline: now + UPGRADE_TIMEOUT });
-            return true;
-        }
-        socket.close(Close::Normal);
-        state.leaving.push(socket);
-        false
-    }
-
-    pub(super) fn role_of(&self, socket: ConnectionId) -> Role {
-        match &self.state.borrow().carrier {
-            Carrier::Socket(carrier) if carrier.id == socket => Role::Carrier,
-            Carrier::Polling(Polling { upgrade: Some(upgrade), .. }) if upgrade.socket.id == socket => Role::Upgrade,
-            _ => Role::Leaving,
-        }
-    }
-
-    fn with_socket(&self, id: ConnectionId, work: impl FnOnce(&Socket)) {
-        match &self.state.borrow().carrier {
-            Carrier::Socket(socket) if socket.id == id => work(socket),
-            Carrier::Polling(Polling { upgrade: Some(Upgrade { socket, .. }), .. }) if socket.id == id => work(socket),
-            _ => {}
-        }
-    }
-
-    /// A ping of the WebSocket protocol.
-    pub(super) fn pong(&self, socket: ConnectionId, payload: &Bytes) {
-        self.with_socket(socket, |socket| socket.pong(payload));
-    }
-
-    /// The client closed a WebSocket, with a Close frame that had this code or none.
-    pub(super) fn echo_close(&self, socket: ConnectionId, code: Option<u16>) {
-        self.with_socket(socket, |socket| socket.echo_close(code));
-        match self.role_of(socket) {
-            Role::Carrier => self.lost(),
-            Role::Upgrade => self.fail_upgrade(Close::Normal),
-            Role::Leaving => {}
-        }
-    }
-
-    /// The WebSocket works in both directions.
-    pub(super) fn probed(&self, now: Instant) {
-        let mut state = self.state.borrow_mut();
-        let Carrier::Polling(polling @ Polling { upgrade: Some(_), .. }) = &mut state.carrier else { return };
-        if let Some(upgrade) = &mut polling.upgrade {
-            upgrade.probed = true;
-            // Nothing else is owed on it, so it cannot be too slow.
-            let _ = upgrade.socket.control(PONG_PROBE);
-        }
-        polling.hurry(now);
-    }
-
-    /// The client goes on to the WebSocket. False when it has not tried it.
-    pub(super) fn upgrade(&self) -> bool {
-        let mut state = self.state.borrow_mut();
-        let Carrier::Polling(polling) = &mut state.carrier else { return false };
-        let Some(Upgrade { socket, .. }) = polling.upgrade.take_if(|upgrade| upgrade.probed) else { return false };
-        polling.take_waiting().into_iter().for_each(|waiting| waiting.answer(Err(Refusal::BadRequest)));
-        socket.feed(&polling.buffer.take());
-        state.carrier = Carrier::Socket(socket);
-        true
-    }
-
-    /// Closes the WebSocket only: the session goes on polling.
-    pub(super) fn fail_upgrade(&self, close: Close) {
-        let mut state = self.state.borrow_mut();
-        let Carrier::Polling(polling) = &mut state.carrier else { return };
-        let Some(upgrade) = polling.upgrade.take() else { return };
-        upgrade.socket.close(close);
-        state.leaving.push(upgrade.socket);
-    }
-
-    /// Nothing more comes on this WebSocket.
-    pub(super) fn socket_ended(&self, id: ConnectionId) {
-        let mut state = self.state.borrow_mut();
-        match &mut state.carrier {
-            Carrier::Socket(socket) if socket.id == id => {
-                let gone = socket.outbox.close_reason().map_or(Gone::Lost, Gone::Closed);
-                self.end(&mut state, gone, Last::Nothing);
-            }
-            Carrier::Polling(polling) => {
-                let ended = polling.upgrade.take_if(|upgrade| upgrade.socket.id == id);
-                ended.into_iter().for_each(|upgrade| upgrade.socket.outbox.forget());
-            }
-            Carrier::Socket(_) => {}
-        }
-        state.leaving.retain(|socket| {
-            let stays = socket.id != id;
-            if !stays {
-                socket.outbox.forget();
-            }
-            stays
-        });
-    }
-}
-
-fn polling_of(state: &mut State) -> Result<&mut Polling, Refusal> {
-    match (state.phase, &mut state.carrier) {
-        (Phase::Open, Carrier::Polling(polling)) => Ok(polling),
-        (Phase::Open, Carrier::Socket(_)) => Err(Refusal::BadRequest),
-        _ => Err(Refusal::SessionIdUnknown),
     }
 }
 

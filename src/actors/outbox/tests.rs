@@ -188,3 +188,19 @@ async fn a_client_that_is_still_sending_reads_its_goodbye_and_no_reset() {
         assert_eq!(read, frame::close(Close::SessionEnded));
     }
 }
+
+#[actix::test]
+async fn pieces_make_one_frame_also_when_the_socket_takes_only_some_of_them() {
+    let (outbox, mut peer) = pair(usize::MAX);
+    let long = "x".repeat(100_000);
+    let sent: Vec<String> = (0..200).map(|n| format!("{n}{long}")).collect();
+    for text in &sent {
+        let header = frame::Header::new(Opcode::Text, text.len());
+        let (one, other) = text.as_bytes().split_at(3);
+        outbox.send_pieces(&[IoSlice::new(header.as_ref()), IoSlice::new(one), IoSlice::new(&[]), IoSlice::new(other)], 1);
+    }
+    assert!(outbox.owes(), "more was sent than a socket holds");
+    for text in &sent {
+        assert!(peer.next().await.as_ref() == Ok(text), "a frame came broken");
+    }
+}
