@@ -25,7 +25,7 @@ macro_rules! commands {
                 #[schemars(with = "String", extend("const" = $wire))]
                 _type: IgnoredAny,
                 #[serde(default, rename = "id")]
-                #[schemars(with = "Option<CommandId>")]
+                #[schemars(with = "CommandId")]
                 _id: IgnoredAny,
                 $($(#[$attribute])* $field: $type,)*
             }
@@ -86,7 +86,7 @@ const ICON: usize = 16;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "TokenUpdates")]
+#[schemars(rename = "NewTokenValues")]
 struct Updates {
     #[serde(default, deserialize_with = "maybe_chars::<LABEL, _>")]
     #[schemars(with = "String", length(min = 1, max = 64))]

@@ -79,6 +79,7 @@ pub enum ServerMessage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "SessionStatus")]
 pub enum Status {
     Waiting,
     Active,

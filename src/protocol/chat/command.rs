@@ -119,6 +119,7 @@ pub struct Answer {
     pub has_more: Option<bool>,
     /// `Some(None)` is `null`: there is nothing older.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-null-means" = "nothing older"))]
     pub next_cursor: Option<Option<i64>>,
     /// A map by id: beside nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -93,6 +93,7 @@ pub enum ReactionAction {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "PresenceStatus")]
 pub enum Status {
     Active,
     Away,
