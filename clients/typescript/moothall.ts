@@ -1,0 +1,805 @@
+// The vocabulary of moothall: what clients send and what they get, as types for TypeScript.
+//
+// Generated from the server's own types by `cargo run --example generate_types`; do not edit.
+//
+//   import { io, type Socket } from "socket.io-client";
+//   import type { ClientToServerEvents, ServerToClientEvents } from "./moothall";
+//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url, { auth: { token } });
+//
+// On a raw WebSocket (`/ws`) a client sends a `ClientFrame` and gets a `ServerFrame`, each one JSON text. A server may send types and
+// fields that a client does not know yet: ignore them.
+
+// Types that the fields have
+
+/** A whole number. */
+export type Integer = number;
+
+/** Any JSON value. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+
+export interface Author {
+  id: UserId;
+  name: string;
+}
+
+export type BroadcastMode = "immediate" | "staged";
+
+/**
+ * A campaign: `campaign.id`.
+ * 1–128 characters.
+ */
+export type CampaignId = string;
+
+/**
+ * A staged change: `staged_change.id`.
+ * 1–128 characters.
+ */
+export type ChangeId = string;
+
+/**
+ * A channel of a workspace: `channel.id`.
+ * 1–128 characters.
+ */
+export type ChannelId = string;
+
+/**
+ * The `id` that a client gave to a command: 1–64 Unicode characters, chosen by the client, no U+0000.
+ * 1–64 characters.
+ */
+export type CommandId = string;
+
+/**
+ * A conversation of the same people: `conversation.id`.
+ * 1–128 characters.
+ */
+export type ConversationId = string;
+
+export type ErrorCode =
+  | "BAD_JSON"
+  | "BAD_MESSAGE"
+  | "FORBIDDEN"
+  | "INVALID_STATE"
+  | "NOT_FOUND"
+  | "ID_REUSED"
+  | "RATE_LIMITED"
+  | "BUSY"
+  | "TOO_LARGE"
+  | "UNAUTHORIZED"
+  | "STORAGE_UNAVAILABLE"
+  | "INTERNAL"
+  /** REST only: it exists already, or the state of things is against it. */
+  | "CONFLICT"
+  /** REST only: it was there and is used up. */
+  | "GONE";
+
+export type Everyone = "all";
+
+/**
+ * A hex, `q,r`: two integers, each −9999…9999.
+ * Matches `^(0|-?[1-9][0-9]{0,3}),(0|-?[1-9][0-9]{0,3})$`.
+ */
+export type HexKey = string;
+
+/**
+ * An invitation by e-mail: `invitation.id`, `workspace_invitation.id`.
+ * 1–128 characters.
+ */
+export type InvitationId = string;
+
+export interface JoinedPlayer {
+  userId: UserId;
+  name: string;
+}
+
+/** A message as it is told and listed. One that was deleted keeps its place and has no content. */
+export interface Message {
+  id: MessageId;
+  content: string;
+  authorId: UserId;
+  author: Author;
+  channelId: ChannelId | null;
+  conversationId: ConversationId | null;
+  /** The message that this one replies to. */
+  parentId: MessageId | null;
+  /** 1, 2, 3 … within the channel or conversation. */
+  sequence: Integer;
+  createdAt: Timestamp;
+  /** When it was edited last, or made. */
+  updatedAt: Timestamp;
+  deletedAt: Timestamp | null;
+  /** In lists. */
+  reactions?: Reaction[];
+}
+
+/**
+ * A message in a channel or a conversation: `message.id`.
+ * 1–128 characters.
+ */
+export type MessageId = string;
+
+export interface NewTokenValues {
+  /** Matches `^#[0-9a-fA-F]{6}$`. */
+  color?: string;
+  /** 1–16 characters. */
+  icon?: string;
+  /** 1–64 characters. */
+  label?: string;
+  /** `null` clears it. */
+  ownerId?: UserId | null;
+  visible?: boolean;
+}
+
+export interface Player {
+  userId: UserId;
+  name: string;
+  online: boolean;
+}
+
+export type PresenceStatus = "active" | "away" | "offline";
+
+/** Who reacted with an emoji, in the order in which they did. */
+export interface Reaction {
+  emoji: string;
+  userIds: UserId[];
+}
+
+export type ReactionAction = "added" | "removed";
+
+/** The answers of `presence:fetch` and `unread:fetch`. */
+export type ResultMap = { [key: string]: PresenceStatus } | { channels: { [key: string]: Integer }; conversations: { [key: string]: Integer } };
+
+export type RoomType = "channel" | "dm";
+
+/** Who sees a hex, as a DM reads it: `"all"`, `{"except": [userId]}` or `[userId]`. */
+export type Seen = Everyone | { except: UserId[] } | UserId[];
+
+/**
+ * One play of a campaign, from start to end: `game_session.id`.
+ * 1–128 characters.
+ */
+export type SessionId = string;
+
+export type SessionStatus = "waiting" | "active" | "paused" | "ended";
+
+/** A staged change that could not be published. */
+export interface Skipped {
+  id: ChangeId;
+  reason: string;
+}
+
+/** A change that waits to be published. */
+export interface StagedItem {
+  id: ChangeId;
+  /** A sentence for people. */
+  description: string;
+  /** The command's name. */
+  type: string;
+  /** The command's fields as they were sent; of a `map:replace` only how many `hexes`. */
+  data: { [key: string]: JsonValue };
+}
+
+export type Targets = "all" | {
+  /** 1 or more entries. */
+  playerIds: UserId[];
+};
+
+/**
+ * What a hex is made of.
+ * Matches `^[a-z0-9_-]{1,32}$`.
+ */
+export type Terrain = string;
+
+/** A hex and what grows there. `terrainVariant` picks one of the pictures for a terrain; 0, the usual one, may be left out. */
+export interface TerrainAt {
+  key: HexKey;
+  terrain: Terrain;
+  /** 0–255. */
+  terrainVariant?: Integer;
+}
+
+/**
+ * A time in UTC with milliseconds.
+ * As `2026-01-28T01:02:03.456Z`.
+ */
+export type Timestamp = string;
+
+/** A token as it stands: in the state, in its row and in frames. */
+export interface Token {
+  id: TokenId;
+  hexKey: HexKey;
+  ownerId: UserId | null;
+  label: string;
+  icon: string;
+  /** `#rrggbb`. */
+  color: string;
+  tokenType: TokenType;
+  visible: boolean;
+}
+
+/**
+ * A token on a campaign's map: `campaign_token.id`.
+ * 1–128 characters.
+ */
+export type TokenId = string;
+
+export type TokenType =
+  | "npc"
+  /** A player's character. */
+  | "pc";
+
+/** What of a token is to be different; what is absent stays. An `ownerId` of `null` (`Some(None)`) takes the owner away. */
+export interface TokenUpdates {
+  color?: string;
+  icon?: string;
+  label?: string;
+  ownerId?: UserId | null;
+  visible?: boolean;
+}
+
+/**
+ * A person: `user.id`.
+ * 1–128 characters.
+ */
+export type UserId = string;
+
+// Acknowledgements over Socket.IO
+
+/** What a Socket.IO command is acknowledged with: done and durable, with what the answer holds, or not done. */
+export type Outcome<Answer = object> = ({ success: true } & Answer) | Failure;
+
+/** A command was not done. */
+export interface Failure {
+  success: false;
+  error: CommandError;
+}
+
+/** Why a command was not done. */
+export interface CommandError {
+  message: string;
+  code: ErrorCode;
+  /**
+   * Seconds.
+   * At least 0.
+   */
+  retryAfter?: Integer;
+}
+
+/** What `campaign:join` is answered. */
+export interface CampaignJoinAnswer {
+  userId: UserId;
+  /** `dm` or `player` in a campaign; `owner`, `admin` or `member` elsewhere. */
+  role: string;
+  connectionId: string;
+  /** The missed frames follow; else the whole state. */
+  resumed: boolean;
+  seq: Integer;
+  /** The history that `seq` counts in. */
+  epoch: string;
+  /**
+   * Milliseconds.
+   * At least 0.
+   */
+  pingInterval: Integer;
+}
+
+/** What `broadcast:publish` is answered. */
+export interface BroadcastPublishAnswer {
+  seq: Integer;
+  /** Of `broadcast:publish`: what no longer applied. */
+  skipped: Skipped[];
+}
+
+/** What `token:create` is answered. */
+export interface TokenCreateAnswer {
+  seq: Integer;
+  /** Of `token:create`. */
+  tokenId: TokenId;
+}
+
+/** What most commands are answered: the `seq` of the change, or of the room when nothing was to be changed. */
+export interface Done {
+  seq: Integer;
+}
+
+// What a client sends: the fields of each command
+
+/** `campaign:join`: a Socket.IO connection comes into a campaign; it is in one at most. `since` and `epoch` ask for what was missed. */
+export interface CampaignJoinCommand {
+  campaignId: CampaignId;
+  /** The epoch that it was counted in. */
+  epoch?: string | null;
+  /** The last `seq` that was seen. */
+  since?: Integer | null;
+}
+
+/** `campaign:leave`: a Socket.IO connection goes out of its campaign. */
+export type CampaignLeaveCommand = { [key: string]: never };
+
+export interface PingCommand {
+  id?: CommandId;
+}
+
+export interface SessionStartCommand {
+  id?: CommandId;
+}
+
+export interface SessionPauseCommand {
+  id?: CommandId;
+}
+
+export interface SessionResumeCommand {
+  id?: CommandId;
+}
+
+export interface SessionEndCommand {
+  id?: CommandId;
+}
+
+export interface BroadcastModeCommand {
+  mode: BroadcastMode;
+  id?: CommandId;
+}
+
+export interface BroadcastPublishCommand {
+  id?: CommandId;
+}
+
+export interface StagedUndoCommand {
+  changeId?: ChangeId | null;
+  id?: CommandId;
+  /** At least 0. */
+  index?: Integer | null;
+}
+
+export interface HexRevealCommand {
+  /** 1–2000 entries. */
+  hexKeys: HexKey[];
+  targets: Targets;
+  id?: CommandId;
+}
+
+export interface HexHideCommand {
+  /** 1–2000 entries. */
+  hexKeys: HexKey[];
+  targets: Targets;
+  id?: CommandId;
+}
+
+export interface HexUpdateCommand {
+  /** 1–2000 entries. */
+  changes: TerrainAt[];
+  id?: CommandId;
+}
+
+export interface TokenCreateCommand {
+  hexKey: HexKey;
+  /** 1–64 characters. */
+  label: string;
+  /** 1–16 characters. */
+  icon: string;
+  /** Matches `^#[0-9a-fA-F]{6}$`. */
+  color: string;
+  tokenType: TokenType;
+  id?: CommandId;
+  ownerId?: UserId | null;
+  /** Default true. */
+  visible?: boolean;
+}
+
+export interface TokenUpdateCommand {
+  tokenId: TokenId;
+  updates: NewTokenValues;
+  id?: CommandId;
+}
+
+export interface TokenDeleteCommand {
+  tokenId: TokenId;
+  id?: CommandId;
+}
+
+export interface TokenMoveCommand {
+  tokenId: TokenId;
+  toHexKey: HexKey;
+  id?: CommandId;
+}
+
+// What the server sends: the fields of each event
+
+/** The first frame of a connection. */
+export interface ConnectedEvent {
+  userId: UserId;
+  /** `dm` or `player` in a campaign; `owner`, `admin` or `member` elsewhere. */
+  role: string;
+  connectionId: string;
+  /** The missed frames follow; else the whole state. */
+  resumed: boolean;
+  seq: Integer;
+  /** The history that `seq` counts in. */
+  epoch: string;
+  /**
+   * Milliseconds.
+   * At least 0.
+   */
+  pingInterval: Integer;
+}
+
+/** A frame was not done. */
+export interface ErrorEvent {
+  message: string;
+  code: ErrorCode;
+  id?: CommandId;
+  /**
+   * Seconds.
+   * At least 0.
+   */
+  retryAfter?: Integer;
+}
+
+/** The room's history has a new name. */
+export interface EpochEvent {
+  epoch: string;
+}
+
+/** The answer to `ping`. */
+export interface PongEvent {
+  id?: CommandId;
+}
+
+export interface SessionStateEvent {
+  status: SessionStatus;
+  broadcastMode: BroadcastMode;
+  /** All members. */
+  connectedPlayers: Player[];
+  /** A player's own; for a DM those that somebody was shown. */
+  revealedHexes: HexKey[];
+  /** The number of the change in its room. */
+  seq: Integer;
+  sessionId?: SessionId;
+  startedAt?: Timestamp;
+  /**
+   * For a DM.
+   * Keys match `^(0|-?[1-9][0-9]{0,3}),(0|-?[1-9][0-9]{0,3})$`.
+   */
+  visibility?: { [key: string]: Seen };
+}
+
+export interface SessionStatusChangedEvent {
+  status: SessionStatus;
+  sessionId: SessionId;
+  startedAt: Timestamp;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface HexRevealedEvent {
+  hexKeys: HexKey[];
+  terrain: TerrainAt[];
+  /** The number of the change in its room. */
+  seq: Integer;
+  /** For DMs. */
+  targets?: Targets;
+}
+
+export interface HexHiddenEvent {
+  hexKeys: HexKey[];
+  /** The number of the change in its room. */
+  seq: Integer;
+  /** For DMs. */
+  targets?: Targets;
+}
+
+export interface MapReplacedEvent {
+  gridWidth: Integer;
+  gridHeight: Integer;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface HexUpdatedEvent {
+  changes: TerrainAt[];
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface PlayerJoinedEvent {
+  userId: UserId;
+  name: string;
+}
+
+export interface PlayerLeftEvent {
+  userId: UserId;
+}
+
+export interface PlayerPresenceEvent {
+  players: Player[];
+}
+
+export interface PlayerChangesEvent {
+  joined: JoinedPlayer[];
+  left: UserId[];
+}
+
+export interface DmPreparingEvent {
+  preparing: boolean;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface StagedChangesEvent {
+  changes: StagedItem[];
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface TokenStateEvent {
+  tokens: Token[];
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface TokenCreatedEvent {
+  token: Token;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface TokenMovedEvent {
+  tokenId: TokenId;
+  fromHexKey: HexKey;
+  toHexKey: HexKey;
+  movedBy: UserId;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface TokenUpdatedEvent {
+  tokenId: TokenId;
+  updates: TokenUpdates;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface TokenDeletedEvent {
+  tokenId: TokenId;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+/** The connection is in all its rooms. */
+export interface ReadyEvent {
+  /** The number of the change in its room. */
+  seq?: Integer;
+}
+
+export interface MessageNewEvent extends Message {
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface MessageEditedEvent extends Message {
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface MessageDeletedEvent {
+  messageId: MessageId;
+  deletedAt: Timestamp;
+  channelId: ChannelId | null;
+  conversationId: ConversationId | null;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface ReactionUpdateEvent {
+  messageId: MessageId;
+  emoji: string;
+  userId: UserId;
+  userName: string;
+  action: ReactionAction;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+/** Ends by itself after 10 s. */
+export interface TypingUpdateEvent {
+  userId: UserId;
+  userName: string;
+  targetId: string;
+  isTyping: boolean;
+}
+
+export interface PresenceUpdateEvent {
+  userId: UserId;
+  status: PresenceStatus;
+}
+
+/** To the user alone. */
+export interface UnreadUpdateEvent {
+  unreadCount: Integer;
+  channelId?: ChannelId;
+  conversationId?: ConversationId;
+  /** The number of the change in its room. */
+  seq?: Integer;
+}
+
+/** To whoever was added to it. */
+export interface RoomJoinedEvent {
+  roomId: string;
+  roomType: RoomType;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+/** To whoever was taken out of it. */
+export interface RoomLeftEvent {
+  roomId: string;
+  roomType: RoomType;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+export interface ChannelArchivedEvent {
+  channelId: ChannelId;
+  /** The number of the change in its room. */
+  seq: Integer;
+}
+
+// Socket.IO
+
+/** For `socket.on(…)`. */
+export interface ServerToClientEvents {
+  /** A frame was not done. */
+  "error": (event: ErrorEvent) => void;
+  /** The room's history has a new name. */
+  "epoch": (event: EpochEvent) => void;
+  /** The answer to `ping`. */
+  "pong": (event: PongEvent) => void;
+  "session:state": (event: SessionStateEvent) => void;
+  "session:statusChanged": (event: SessionStatusChangedEvent) => void;
+  "hex:revealed": (event: HexRevealedEvent) => void;
+  "hex:hidden": (event: HexHiddenEvent) => void;
+  "map:replaced": (event: MapReplacedEvent) => void;
+  "hex:updated": (event: HexUpdatedEvent) => void;
+  "player:joined": (event: PlayerJoinedEvent) => void;
+  "player:left": (event: PlayerLeftEvent) => void;
+  "player:presence": (event: PlayerPresenceEvent) => void;
+  "player:changes": (event: PlayerChangesEvent) => void;
+  "dm:preparing": (event: DmPreparingEvent) => void;
+  "staged:changes": (event: StagedChangesEvent) => void;
+  "token:state": (event: TokenStateEvent) => void;
+  "token:created": (event: TokenCreatedEvent) => void;
+  "token:moved": (event: TokenMovedEvent) => void;
+  "token:updated": (event: TokenUpdatedEvent) => void;
+  "token:deleted": (event: TokenDeletedEvent) => void;
+  /** The connection is in all its rooms. */
+  "ready": (event: ReadyEvent) => void;
+  "message:new": (event: MessageNewEvent) => void;
+  "message:edited": (event: MessageEditedEvent) => void;
+  "message:deleted": (event: MessageDeletedEvent) => void;
+  "reaction:update": (event: ReactionUpdateEvent) => void;
+  /** Ends by itself after 10 s. */
+  "typing:update": (event: TypingUpdateEvent) => void;
+  "presence:update": (event: PresenceUpdateEvent) => void;
+  /** To the user alone. */
+  "unread:update": (event: UnreadUpdateEvent) => void;
+  /** To whoever was added to it. */
+  "room:joined": (event: RoomJoinedEvent) => void;
+  /** To whoever was taken out of it. */
+  "room:left": (event: RoomLeftEvent) => void;
+  "channel:archived": (event: ChannelArchivedEvent) => void;
+}
+
+/** For `socket.emit(…)` and `socket.emitWithAck(…)`. */
+export interface ClientToServerEvents {
+  /** `campaign:join`: a Socket.IO connection comes into a campaign; it is in one at most. `since` and `epoch` ask for what was missed. */
+  "campaign:join": (command: CampaignJoinCommand, ack: (answer: Outcome<CampaignJoinAnswer>) => void) => void;
+  /** `campaign:leave`: a Socket.IO connection goes out of its campaign. */
+  "campaign:leave": (command: CampaignLeaveCommand, ack: (answer: Outcome) => void) => void;
+  "ping": (command: PingCommand) => void;
+  "session:start": (command: SessionStartCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "session:pause": (command: SessionPauseCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "session:resume": (command: SessionResumeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "session:end": (command: SessionEndCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "broadcast:mode": (command: BroadcastModeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "broadcast:publish": (command: BroadcastPublishCommand, ack: (answer: Outcome<BroadcastPublishAnswer>) => void) => void;
+  "staged:undo": (command: StagedUndoCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "hex:reveal": (command: HexRevealCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "hex:hide": (command: HexHideCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "hex:update": (command: HexUpdateCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "token:create": (command: TokenCreateCommand, ack: (answer: Outcome<TokenCreateAnswer>) => void) => void;
+  "token:update": (command: TokenUpdateCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "token:delete": (command: TokenDeleteCommand, ack: (answer: Outcome<Done>) => void) => void;
+  "token:move": (command: TokenMoveCommand, ack: (answer: Outcome<Done>) => void) => void;
+}
+
+// Raw WebSockets
+
+/** A frame of a raw WebSocket: the fields lie beside the type. */
+export type Frame<Type extends string, Fields> = { type: Type } & Fields;
+
+/** A command with an `id` was done and is durable. The answer's fields lie beside. */
+export interface CampaignAck {
+  id: CommandId;
+  seq: Integer;
+  /** Of `broadcast:publish`: what no longer applied. */
+  skipped?: Skipped[];
+  /** Of `token:create`. */
+  tokenId?: TokenId;
+}
+
+/** What a client may send to a campaign. */
+export type CampaignClientFrame =
+  | Frame<"ping", PingCommand>
+  | Frame<"session:start", SessionStartCommand>
+  | Frame<"session:pause", SessionPauseCommand>
+  | Frame<"session:resume", SessionResumeCommand>
+  | Frame<"session:end", SessionEndCommand>
+  | Frame<"broadcast:mode", BroadcastModeCommand>
+  | Frame<"broadcast:publish", BroadcastPublishCommand>
+  | Frame<"staged:undo", StagedUndoCommand>
+  | Frame<"hex:reveal", HexRevealCommand>
+  | Frame<"hex:hide", HexHideCommand>
+  | Frame<"hex:update", HexUpdateCommand>
+  | Frame<"token:create", TokenCreateCommand>
+  | Frame<"token:update", TokenUpdateCommand>
+  | Frame<"token:delete", TokenDeleteCommand>
+  | Frame<"token:move", TokenMoveCommand>;
+
+/** What a client of a campaign gets. */
+export type CampaignServerFrame =
+  | Frame<"connected", ConnectedEvent>
+  | Frame<"error", ErrorEvent>
+  | Frame<"epoch", EpochEvent>
+  | Frame<"pong", PongEvent>
+  | Frame<"ack", CampaignAck>
+  | Frame<"session:state", SessionStateEvent>
+  | Frame<"session:statusChanged", SessionStatusChangedEvent>
+  | Frame<"hex:revealed", HexRevealedEvent>
+  | Frame<"hex:hidden", HexHiddenEvent>
+  | Frame<"map:replaced", MapReplacedEvent>
+  | Frame<"hex:updated", HexUpdatedEvent>
+  | Frame<"player:joined", PlayerJoinedEvent>
+  | Frame<"player:left", PlayerLeftEvent>
+  | Frame<"player:presence", PlayerPresenceEvent>
+  | Frame<"player:changes", PlayerChangesEvent>
+  | Frame<"dm:preparing", DmPreparingEvent>
+  | Frame<"staged:changes", StagedChangesEvent>
+  | Frame<"token:state", TokenStateEvent>
+  | Frame<"token:created", TokenCreatedEvent>
+  | Frame<"token:moved", TokenMovedEvent>
+  | Frame<"token:updated", TokenUpdatedEvent>
+  | Frame<"token:deleted", TokenDeletedEvent>;
+
+/** A command with an `id` was done and is durable. The answer's fields lie beside. */
+export interface WorkspaceAck {
+  id: CommandId;
+  seq: Integer;
+}
+
+/** What a client of a workspace gets. */
+export type WorkspaceServerFrame =
+  | Frame<"connected", ConnectedEvent>
+  | Frame<"error", ErrorEvent>
+  | Frame<"epoch", EpochEvent>
+  | Frame<"pong", PongEvent>
+  | Frame<"ack", WorkspaceAck>
+  | Frame<"ready", ReadyEvent>
+  | Frame<"message:new", MessageNewEvent>
+  | Frame<"message:edited", MessageEditedEvent>
+  | Frame<"message:deleted", MessageDeletedEvent>
+  | Frame<"reaction:update", ReactionUpdateEvent>
+  | Frame<"typing:update", TypingUpdateEvent>
+  | Frame<"presence:update", PresenceUpdateEvent>
+  | Frame<"unread:update", UnreadUpdateEvent>
+  | Frame<"room:joined", RoomJoinedEvent>
+  | Frame<"room:left", RoomLeftEvent>
+  | Frame<"channel:archived", ChannelArchivedEvent>;
+
+/** What a client may send. */
+export type ClientFrame =
+  | CampaignClientFrame;
+
+/** What a client gets. */
+export type ServerFrame =
+  | CampaignServerFrame
+  | WorkspaceServerFrame;
