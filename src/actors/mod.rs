@@ -16,4 +16,5 @@ pub mod outbox;
 pub mod parts;
 pub mod registry;
 pub mod room;
+pub mod speech;
 pub mod vital;

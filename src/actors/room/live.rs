@@ -10,22 +10,19 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::actors::clock;
 use crate::actors::line::ConnectionId;
 use crate::actors::memory::CommandMemory;
-use crate::actors::parts::EncodedParts;
+use crate::actors::parts::{EncodedParts, Frames};
 use crate::actors::room::load::StoredRoom;
 use crate::actors::room::messages::Answered;
+use crate::actors::speech::{Entry, Reply, Tag};
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::CommandId;
 use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::MemberNo;
-
-pub use commands::error_frame;
 
 /// Things that a room may have to say while commits are pending; beyond, commands are answered `BUSY`.
 pub const SAYINGS_MAX: usize = 4_096;
@@ -39,8 +36,18 @@ pub struct Cursor {
 
 /// Where the answer to a command goes.
 pub enum Back<A> {
-    Socket(ConnectionId),
+    Socket(ConnectionId, Option<Tag>),
     Rest(oneshot::Sender<Result<Answered<A>, Rejection>>),
+}
+
+impl<A> Back<A> {
+    /// The connection that waits for it, if one does.
+    pub fn asker(&self) -> Option<(ConnectionId, Option<Tag>)> {
+        match self {
+            Back::Socket(connection, tag) => Some((*connection, *tag)),
+            Back::Rest(_) => None,
+        }
+    }
 }
 
 /// One thing that a room is going to say.
@@ -54,8 +61,12 @@ pub enum Saying<A> {
     /// An ack or an error for one connection.
     Answer {
         connection: ConnectionId,
-        id: Option<CommandId>,
-        frame: Option<Bytes>,
+        reply: Reply,
+    },
+    /// Frames for one connection.
+    Frames {
+        connection: ConnectionId,
+        frames: Frames,
     },
     Reply {
         answer: oneshot::Sender<Result<Answered<A>, Rejection>>,
@@ -67,7 +78,7 @@ pub enum Saying<A> {
         connection: ConnectionId,
         member: MemberNo,
         leads: bool,
-        frames: Bytes,
+        entry: Box<Entry>,
         hold: bool,
     },
     Detach {

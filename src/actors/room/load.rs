@@ -89,7 +89,7 @@ fn read_all<L: StoredRoom>(db: &mut Db, room: &RoomId, spoken: Option<i64>, now:
     let memory = CommandMemory::from_rows(rows, complete, now);
     let missed = match spoken {
         Some(spoken) => match journal::events_after(db, room, spoken, REPLAY_BYTES_MAX)? {
-            Missed::Events(rows) => rows.iter().map(|row| decode_stored(&row.parts).map(Arc::new).ok()).collect(),
+            Missed::Events(rows) => rows.iter().map(|row| decode_stored(&row.parts, row.seq).map(Arc::new).ok()).collect(),
             Missed::TooMuch => None,
         },
         None => Some(Vec::new()),

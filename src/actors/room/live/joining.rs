@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use bytes::{Bytes, BytesMut};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::actors::clock;
 use crate::actors::hub::Item;
 use crate::actors::line::ConnectionId;
-use crate::actors::parts::{self, encode, encode_one};
+use crate::actors::parts::{self, Frames, encode_of};
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
+use crate::actors::speech::Entry;
 use crate::protocol::close::Close;
-use crate::protocol::frame;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::protocol::limits::RESUME_BYTES_MAX;
 use crate::protocol::session::Connected;
@@ -45,11 +43,14 @@ impl<L: StoredRoom> Live<L> {
 
     /// The whole state, as of the working head.
     fn show(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
-        let connected = self.connected(connection, member, false, room);
-        let view = self.logic.view(member, &self.company);
-        let mut frames = BytesMut::from(&encode_one(&connected, None)[..]);
-        view.iter().for_each(|message| frames.extend_from_slice(&encode_one(message, Some(self.head))));
-        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: frames.freeze(), hold: false });
+        let mut entry = self.entry(connection, member, false, room);
+        entry.frames = Frames::of(&self.logic.view(member, &self.company), Some(self.head));
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, entry, hold: false });
+    }
+
+    fn entry(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Box<Entry> {
+        let connected = self.connected(connection, member, resumed, room);
+        Box::new(Entry { room: room.id.clone(), connected, epoch: self.epoch, frames: Frames::default() })
     }
 
     fn connected(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Connected {
@@ -66,8 +67,8 @@ impl<L: StoredRoom> Live<L> {
 
     /// Reads what was missed, once all up to the working head is durable, while what comes later is held back for this connection.
     fn resume(&mut self, connection: ConnectionId, member: Member, cursor: Cursor, room: &Room<L>, ctx: &mut Context<Room<L>>) {
-        let connected = self.connected(connection, &member, true, room);
-        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: Bytes::new(), hold: true });
+        let entry = self.entry(connection, &member, true, room);
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, entry: entry.clone(), hold: true });
         let (signal, is_durable) = oneshot::channel();
         self.say(Saying::Signal(signal));
         let (id, until, database, generation) = (room.id.clone(), self.head, room.context.database.clone(), room.generation);
@@ -79,20 +80,19 @@ impl<L: StoredRoom> Live<L> {
         ctx.spawn(missed.into_actor(room).map(move |missed, room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, room, _| live.resumed(connection, &connected, missed, room));
+                    room.with_live(ctx, |live, room, _| live.resumed(connection, entry, missed, room));
                 }
             });
         }));
     }
 
-    fn resumed(&mut self, connection: ConnectionId, connected: &Connected, missed: Option<Bytes>, room: &mut Room<L>) {
+    fn resumed(&mut self, connection: ConnectionId, mut entry: Box<Entry>, missed: Option<Frames>, room: &mut Room<L>) {
         let Some(seat) = room.seats.get_mut(&connection) else { return };
         let Some(member) = self.logic.member(&seat.user) else { return };
         let Some(missed) = missed else { return self.show(connection, &member, room) };
-        let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
-        frames.extend_from_slice(&missed);
+        entry.frames = missed;
         seat.attached = true;
-        seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
+        seat.hub.tell(room.no, vec![Item::Release { connection, entry }]);
     }
 
     /// A connection that was here before the state was loaded.
@@ -136,9 +136,9 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
-    pub(super) fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
+    pub(super) fn say_presence(&mut self, parts: &[Part<L::Message>]) {
         if !parts.is_empty() {
-            self.say(Saying::Presence(Arc::new(encode(parts, None).parts)));
+            self.say(Saying::Presence(Arc::new(encode_of(&self.logic, parts, None).parts)));
         }
     }
 
@@ -178,7 +178,7 @@ fn read_missed<L: StoredRoom>(
     until: i64,
     member: MemberNo,
     leads: bool,
-) -> diesel::QueryResult<Option<Bytes>> {
+) -> diesel::QueryResult<Option<Frames>> {
     if !journal::cursor_holds(db, room, cursor.seq, cursor.epoch)? {
         return Ok(None);
     }
@@ -192,7 +192,5 @@ fn read_missed<L: StoredRoom>(
         return Ok(None);
     }
     let Some(texts) = L::resumable(texts) else { return Ok(None) };
-    let mut frames = BytesMut::with_capacity(bytes + texts.len() * frame::HEADER_BYTES_MAX);
-    texts.iter().for_each(|text| frame::encode_into(&mut frames, frame::Opcode::Text, text.as_bytes()));
-    Ok(Some(frames.freeze()))
+    Ok(Some(Frames::new(texts.iter().map(String::as_str))))
 }
