@@ -128,7 +128,7 @@ pub fn vocabulary() -> Vocabulary {
         written.of::<Epoch>(),
         written.of::<Pong>(),
     ]);
-    let connection = connection.map(|(kind, schema)| Said { kind, schema }).collect();
+    let connection = connection.map(|(kind, schema)| Said { schema: typed(&kind, schema), kind }).collect();
     let here = untyped(written.of::<Connected>());
     written.define_in(&mut definitions);
     let mut read = Schemas::read();
@@ -165,7 +165,7 @@ fn room<M: JsonSchema, A: JsonSchema>(
     let mut read = Schemas::read();
     let schemas = command_schemas(&mut read.generator);
     let mut read_definitions = read.definitions();
-    let mut held = BTreeSet::from(["type", "id", "seq"]);
+    let mut held = BTreeSet::from(["id", "seq"]);
     let mut commands = Vec::new();
     for (command, schema) in schemas {
         let holds = answer(command).unwrap_or_else(|| panic!("what is `{command}` answered?"));
@@ -185,7 +185,7 @@ fn room<M: JsonSchema, A: JsonSchema>(
     }
     define(definitions, read_definitions);
     properties(&mut ack).retain(|field, _| held.contains(field.as_str()));
-    Room { kind, commands, frames, ack }
+    Room { kind, commands, frames, ack: typed("ack", ack) }
 }
 
 /// An object of `seq` and some fields of the answer, all of which are there.
@@ -203,6 +203,17 @@ fn answer_fields(ack: &Value, fields: &[&str]) -> Value {
 fn result_shapes(ack: &Value, definitions: &BTreeMap<String, Value>) -> Vec<Value> {
     let named = ack["properties"].get("result").and_then(referred).and_then(|name| definitions.get(name));
     named.and_then(|result| result["anyOf"].as_array()).cloned().unwrap_or_default()
+}
+
+/// schemars does not know the tag of a struct.
+fn typed(kind: &str, mut schema: Value) -> Value {
+    properties(&mut schema).insert("type".into(), json!({"type": "string", "const": kind}));
+    match schema["required"].as_array_mut() {
+        Some(required) if required.iter().any(|field| field == "type") => {}
+        Some(required) => required.insert(0, "type".into()),
+        None => schema["required"] = json!(["type"]),
+    }
+    schema
 }
 
 fn numbered(kind: &str, mut schema: Value) -> Value {
@@ -355,6 +366,16 @@ mod tests {
         let has_seq = |kind: &str| said.iter().any(|said| said.kind == kind && said.schema["properties"].get("seq").is_some());
         assert!(has_seq("hex:hidden") && has_seq("message:new") && has_seq("channel:archived"));
         assert!(!has_seq("player:left") && !has_seq("typing:update") && !has_seq("presence:update"));
+    }
+
+    #[test]
+    fn every_frame_names_its_type() {
+        let vocabulary = vocabulary();
+        let rooms = vocabulary.rooms.iter().flat_map(|room| &room.frames);
+        for Said { kind, schema } in vocabulary.connection.iter().chain(rooms) {
+            let required = schema["required"].as_array().expect("is a list");
+            assert!(schema["properties"]["type"]["const"] == **kind && required.contains(&"type".into()), "{kind}");
+        }
     }
 
     #[test]

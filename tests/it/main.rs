@@ -22,3 +22,4 @@ mod staged;
 mod store;
 mod support;
 mod tokens;
+mod typescript;
