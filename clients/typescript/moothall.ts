@@ -22,6 +22,7 @@ export interface Author {
   name: string;
 }
 
+/** Whether a DM's changes are shown at once or wait in the queue. */
 export type BroadcastMode = "immediate" | "staged";
 
 /**
@@ -159,6 +160,7 @@ export type Seen = Everyone | { except: UserId[] } | UserId[];
  */
 export type SessionId = string;
 
+/** Where a campaign's session stands. */
 export type SessionStatus = "waiting" | "active" | "paused" | "ended";
 
 /** A staged change that could not be published. */
@@ -178,6 +180,7 @@ export interface StagedItem {
   data: { [key: string]: JsonValue };
 }
 
+/** Whom a reveal or a hide is for: every player, also one who joins later, or these. */
 export type Targets = "all" | {
   /** 1 or more entries. */
   playerIds: UserId[];
@@ -445,6 +448,7 @@ export interface PongEvent {
   id?: CommandId;
 }
 
+/** How things stand: to whoever connects. */
 export interface SessionStateEvent {
   status: SessionStatus;
   broadcastMode: BroadcastMode;
@@ -463,6 +467,7 @@ export interface SessionStateEvent {
   visibility?: { [key: string]: Seen };
 }
 
+/** The session was started, paused, resumed or ended. */
 export interface SessionStatusChangedEvent {
   status: SessionStatus;
   sessionId: SessionId;
@@ -471,6 +476,7 @@ export interface SessionStatusChangedEvent {
   seq: Integer;
 }
 
+/** To DMs, and to each player to whom some are new: with only those. */
 export interface HexRevealedEvent {
   hexKeys: HexKey[];
   terrain: TerrainAt[];
@@ -480,6 +486,7 @@ export interface HexRevealedEvent {
   targets?: Targets;
 }
 
+/** To DMs, and to each player who saw some of them: with only those. */
 export interface HexHiddenEvent {
   hexKeys: HexKey[];
   /** The number of the change in its room. */
@@ -488,6 +495,7 @@ export interface HexHiddenEvent {
   targets?: Targets;
 }
 
+/** The map was posted or imported anew: fetch it. */
 export interface MapReplacedEvent {
   gridWidth: Integer;
   gridHeight: Integer;
@@ -495,54 +503,64 @@ export interface MapReplacedEvent {
   seq: Integer;
 }
 
+/** Terrain has changed: to DMs all of it, to a player on the hexes that he or she sees. */
 export interface HexUpdatedEvent {
   changes: TerrainAt[];
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** A member's first connection. */
 export interface PlayerJoinedEvent {
   userId: UserId;
   name: string;
 }
 
+/** A member's last connection is gone. */
 export interface PlayerLeftEvent {
   userId: UserId;
 }
 
+/** All members and who of them is here; in rooms of more than 200 members only those who are. */
 export interface PlayerPresenceEvent {
   players: Player[];
 }
 
+/** Who came and went within a second, in rooms of more than 200 members. */
 export interface PlayerChangesEvent {
   joined: JoinedPlayer[];
   left: UserId[];
 }
 
+/** Whether the DM's changes are staged. */
 export interface DmPreparingEvent {
   preparing: boolean;
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** The whole queue: to DMs. */
 export interface StagedChangesEvent {
   changes: StagedItem[];
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** The tokens that the reader may see: to whoever connects. */
 export interface TokenStateEvent {
   tokens: Token[];
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** A token is there, or has come into sight. */
 export interface TokenCreatedEvent {
   token: Token;
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** To whoever saw it before and sees it after. */
 export interface TokenMovedEvent {
   tokenId: TokenId;
   fromHexKey: HexKey;
@@ -552,6 +570,7 @@ export interface TokenMovedEvent {
   seq: Integer;
 }
 
+/** To whoever saw it before and sees it after. */
 export interface TokenUpdatedEvent {
   tokenId: TokenId;
   updates: TokenUpdates;
@@ -559,6 +578,7 @@ export interface TokenUpdatedEvent {
   seq: Integer;
 }
 
+/** A token is gone, or out of sight. */
 export interface TokenDeletedEvent {
   tokenId: TokenId;
   /** The number of the change in its room. */
@@ -654,22 +674,39 @@ export interface ServerToClientEvents {
   "epoch": (event: EpochEvent) => void;
   /** The answer to `ping`. */
   "pong": (event: PongEvent) => void;
+  /** How things stand: to whoever connects. */
   "session:state": (event: SessionStateEvent) => void;
+  /** The session was started, paused, resumed or ended. */
   "session:statusChanged": (event: SessionStatusChangedEvent) => void;
+  /** To DMs, and to each player to whom some are new: with only those. */
   "hex:revealed": (event: HexRevealedEvent) => void;
+  /** To DMs, and to each player who saw some of them: with only those. */
   "hex:hidden": (event: HexHiddenEvent) => void;
+  /** The map was posted or imported anew: fetch it. */
   "map:replaced": (event: MapReplacedEvent) => void;
+  /** Terrain has changed: to DMs all of it, to a player on the hexes that he or she sees. */
   "hex:updated": (event: HexUpdatedEvent) => void;
+  /** A member's first connection. */
   "player:joined": (event: PlayerJoinedEvent) => void;
+  /** A member's last connection is gone. */
   "player:left": (event: PlayerLeftEvent) => void;
+  /** All members and who of them is here; in rooms of more than 200 members only those who are. */
   "player:presence": (event: PlayerPresenceEvent) => void;
+  /** Who came and went within a second, in rooms of more than 200 members. */
   "player:changes": (event: PlayerChangesEvent) => void;
+  /** Whether the DM's changes are staged. */
   "dm:preparing": (event: DmPreparingEvent) => void;
+  /** The whole queue: to DMs. */
   "staged:changes": (event: StagedChangesEvent) => void;
+  /** The tokens that the reader may see: to whoever connects. */
   "token:state": (event: TokenStateEvent) => void;
+  /** A token is there, or has come into sight. */
   "token:created": (event: TokenCreatedEvent) => void;
+  /** To whoever saw it before and sees it after. */
   "token:moved": (event: TokenMovedEvent) => void;
+  /** To whoever saw it before and sees it after. */
   "token:updated": (event: TokenUpdatedEvent) => void;
+  /** A token is gone, or out of sight. */
   "token:deleted": (event: TokenDeletedEvent) => void;
   /** The connection is in all its rooms. */
   "ready": (event: ReadyEvent) => void;

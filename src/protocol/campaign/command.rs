@@ -45,6 +45,7 @@ pub enum Targets {
     Players(Vec<UserId>),
 }
 
+/// Whether a DM's changes are shown at once or wait in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BroadcastMode {
@@ -236,7 +237,7 @@ impl JsonSchema for Targets {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let user = generator.subschema_for::<UserId>();
-        json_schema!({"oneOf": [
+        json_schema!({"description": "Whom a reveal or a hide is for: every player, also one who joins later, or these.", "oneOf": [
             {"const": "all"},
             {
                 "type": "object",
