@@ -5,6 +5,7 @@ pub mod campaign;
 pub mod clock;
 pub mod connection;
 pub mod counts;
+pub mod engineio;
 pub mod executor;
 pub mod hub;
 pub mod inlet;

@@ -6,11 +6,13 @@
 pub mod campaign;
 pub mod chat;
 pub mod close;
+pub mod engineio;
 pub mod error;
 pub mod frame;
 pub mod hex;
 pub mod ids;
 pub mod limits;
 pub mod session;
+pub mod socketio;
 pub mod time;
 pub mod vocabulary;
