@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::chat::messages::{Message, Status};
-use crate::protocol::ids::{ChannelId, ConversationId, InvitationId, MessageId, UserId};
+use crate::protocol::ids::{ChannelId, ConversationId, InvitationId, MessageId, UserId, WorkspaceId};
 use crate::protocol::time::Timestamp;
 
 /// Where messages stand.
@@ -68,10 +68,11 @@ pub enum Command {
     /// `email` in lower case.
     #[serde(rename = "member:invite")]
     Invite { email: String },
+    /// By somebody who need not be a member (`by` is `None`): `user` with this `email` accepts the invitation.
     #[serde(rename = "member:accept")]
-    AcceptInvitation { invitation_id: InvitationId, user: UserId, name: String },
+    AcceptInvitation { invitation_id: InvitationId, user: UserId, name: String, email: String },
     #[serde(rename = "member:decline")]
-    DeclineInvitation { invitation_id: InvitationId },
+    DeclineInvitation { invitation_id: InvitationId, user: UserId, email: String },
     #[serde(rename = "member:link")]
     CreateInviteLink { code: String, expires_at: Timestamp, max_uses: Option<u32> },
     #[serde(rename = "member:join")]
@@ -82,19 +83,49 @@ pub enum Command {
     SetRole { user: UserId, role: Role },
 }
 
+impl Command {
+    /// The command's name for people and for the wire: what a refusal names.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Send { .. } => "message:send",
+            Command::Edit { .. } => "message:edit",
+            Command::Delete { .. } => "message:delete",
+            Command::ToggleReaction { .. } => "reaction:toggle",
+            Command::JoinRoom { .. } => "room:join",
+            Command::MarkRead { .. } => "unread:markRead",
+            Command::Rename { .. } => "workspace:rename",
+            Command::DeleteWorkspace => "workspace:delete",
+            Command::CreateChannel { .. } => "channel:create",
+            Command::ArchiveChannel { .. } => "channel:archive",
+            Command::JoinChannel { .. } => "channel:join",
+            Command::LeaveChannel { .. } => "channel:leave",
+            Command::AddToChannel { .. } => "channel:add",
+            Command::RemoveFromChannel { .. } => "channel:remove",
+            Command::OpenConversation { .. } => "conversation:open",
+            Command::Invite { .. } => "member:invite",
+            Command::AcceptInvitation { .. } => "member:accept",
+            Command::DeclineInvitation { .. } => "member:decline",
+            Command::CreateInviteLink { .. } => "member:link",
+            Command::AcceptInviteLink { .. } => "member:join",
+            Command::RemoveMember { .. } => "member:remove",
+            Command::SetRole { .. } => "member:role",
+        }
+    }
+}
+
 /// What is asked and changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     /// `message:getOlder`: those with a lower `sequence` than `before` (the newest without), oldest first. `limit` is 1–200.
     Older { target: Target, before: Option<i64>, limit: u32 },
-    /// `presence:fetch`: at most 100.
-    Presence { users: Vec<UserId> },
+    /// `presence:fetch`: at most 100, without repeats.
+    Presence { workspace_id: WorkspaceId, users: Vec<UserId> },
     /// `unread:fetch`: without lists, of all channels and conversations of the asker.
     Unread { channels: Option<Vec<ChannelId>>, conversations: Option<Vec<ConversationId>> },
     /// `room:leave`: this connection ceases to hear the room; the membership stays.
     LeaveRoom { target: Target },
     /// `workspace:join`: is answered to whoever is in the workspace.
-    Here,
+    Here { workspace_id: WorkspaceId },
 }
 
 /// What is passed on and not kept.

@@ -22,7 +22,15 @@ pub enum ServerMessage {
     #[serde(rename = "message:deleted")]
     MessageDeleted { message_id: MessageId, deleted_at: Timestamp, channel_id: Option<ChannelId>, conversation_id: Option<ConversationId> },
     #[serde(rename = "reaction:update")]
-    ReactionUpdate { message_id: MessageId, emoji: String, user_id: UserId, user_name: Arc<str>, action: ReactionAction },
+    ReactionUpdate {
+        message_id: MessageId,
+        emoji: String,
+        user_id: UserId,
+        user_name: Arc<str>,
+        action: ReactionAction,
+        channel_id: Option<ChannelId>,
+        conversation_id: Option<ConversationId>,
+    },
     /// Ends by itself after 10 s.
     #[serde(rename = "typing:update")]
     TypingUpdate { user_id: UserId, user_name: Arc<str>, target_id: String, is_typing: bool },

@@ -54,7 +54,7 @@ pub struct StoredConversation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRead {
     pub target: Target,
-    pub member: MemberNo,
+    pub user: UserId,
     pub sequence: i64,
 }
 
@@ -93,12 +93,12 @@ pub struct StoredMessage {
     pub id: MessageId,
     pub target: Target,
     pub sequence: i64,
-    pub author: MemberNo,
+    pub author: UserId,
     pub parent: Option<MessageId>,
     pub created_at: Timestamp,
     pub deleted_at: Option<Timestamp>,
     /// (emoji, who), in the order in which they were made.
-    pub reactions: Vec<(String, MemberNo)>,
+    pub reactions: Vec<(String, UserId)>,
 }
 
 /// What the room asks the database.
@@ -118,7 +118,8 @@ pub enum Found {
     Older(Vec<Message>),
 }
 
-/// A change of the tables, as the store writes it.
+/// A change of the tables, as the store writes it. It names people by their user ids, as the tables do; only `workspace_member` and the sets of
+/// members have numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// `workspace.name`.
@@ -130,7 +131,7 @@ pub enum Row {
     /// A channel by `id`, without its members: made or changed.
     Channel(StoredChannel),
     /// (channel, who, is in it).
-    ChannelMember(ChannelId, MemberNo, bool),
+    ChannelMember(ChannelId, UserId, bool),
     /// A conversation with its participants: made.
     Conversation(StoredConversation),
     /// A message: made.
@@ -140,15 +141,17 @@ pub enum Row {
     /// A message's content goes, and its place in the search; its reactions too.
     MessageDeleted(MessageId, Timestamp),
     /// (message, who, emoji, is there, when).
-    Reaction(MessageId, MemberNo, String, bool, Timestamp),
+    Reaction(MessageId, UserId, String, bool, Timestamp),
     /// `read_state`.
     Read(StoredRead),
-    /// An invitation that waits for an answer: made, by whom.
-    Invited(PendingInvitation, UserId),
+    /// An invitation that waits for an answer: made, by whom, when.
+    Invited(PendingInvitation, UserId, Timestamp),
     /// What became of an invitation.
     InvitationAnswered(InvitationId, Answered),
-    /// A link by `code`: made (by whom) or used once more.
-    Link(InviteLink, UserId),
+    /// A link: made, by whom, when.
+    Link(InviteLink, UserId, Timestamp),
+    /// How often the link with this code was used.
+    LinkUses(String, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +165,7 @@ pub struct NewMessage {
     pub id: MessageId,
     pub target: Target,
     pub sequence: i64,
-    pub author: MemberNo,
+    pub author: UserId,
     pub content: String,
     pub parent: Option<MessageId>,
     pub created_at: Timestamp,
