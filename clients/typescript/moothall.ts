@@ -616,6 +616,8 @@ export interface ReactionUpdateEvent {
   userId: UserId;
   userName: string;
   action: ReactionAction;
+  channelId: ChannelId | null;
+  conversationId: ConversationId | null;
   /** The number of the change in its room. */
   seq: Integer;
 }
