@@ -136,6 +136,7 @@ export interface Player {
   online: boolean;
 }
 
+/** Whether somebody is here, over all of his or her connections. */
 export type PresenceStatus = "active" | "away" | "offline";
 
 /** Who reacted with an emoji, in the order in which they did. */
@@ -591,16 +592,19 @@ export interface ReadyEvent {
   seq?: Integer;
 }
 
+/** To the channel or the conversation. */
 export interface MessageNewEvent extends Message {
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** To the channel or the conversation: the message as it is with its new content. */
 export interface MessageEditedEvent extends Message {
   /** The number of the change in its room. */
   seq: Integer;
 }
 
+/** To the channel or the conversation: its content is gone, its place stays. */
 export interface MessageDeletedEvent {
   messageId: MessageId;
   deletedAt: Timestamp;
@@ -610,6 +614,7 @@ export interface MessageDeletedEvent {
   seq: Integer;
 }
 
+/** To the channel or the conversation. */
 export interface ReactionUpdateEvent {
   messageId: MessageId;
   emoji: string;
@@ -622,7 +627,7 @@ export interface ReactionUpdateEvent {
   seq: Integer;
 }
 
-/** Ends by itself after 10 s. */
+/** To the others in the channel or the conversation; ends by itself after 10 s. */
 export interface TypingUpdateEvent {
   userId: UserId;
   userName: string;
@@ -630,6 +635,7 @@ export interface TypingUpdateEvent {
   isTyping: boolean;
 }
 
+/** Somebody of the workspace is here, away or gone. */
 export interface PresenceUpdateEvent {
   userId: UserId;
   status: PresenceStatus;
@@ -660,6 +666,7 @@ export interface RoomLeftEvent {
   seq: Integer;
 }
 
+/** To the channel: nothing can be written in it any more. */
 export interface ChannelArchivedEvent {
   channelId: ChannelId;
   /** The number of the change in its room. */
@@ -712,12 +719,17 @@ export interface ServerToClientEvents {
   "token:deleted": (event: TokenDeletedEvent) => void;
   /** The connection is in all its rooms. */
   "ready": (event: ReadyEvent) => void;
+  /** To the channel or the conversation. */
   "message:new": (event: MessageNewEvent) => void;
+  /** To the channel or the conversation: the message as it is with its new content. */
   "message:edited": (event: MessageEditedEvent) => void;
+  /** To the channel or the conversation: its content is gone, its place stays. */
   "message:deleted": (event: MessageDeletedEvent) => void;
+  /** To the channel or the conversation. */
   "reaction:update": (event: ReactionUpdateEvent) => void;
-  /** Ends by itself after 10 s. */
+  /** To the others in the channel or the conversation; ends by itself after 10 s. */
   "typing:update": (event: TypingUpdateEvent) => void;
+  /** Somebody of the workspace is here, away or gone. */
   "presence:update": (event: PresenceUpdateEvent) => void;
   /** To the user alone. */
   "unread:update": (event: UnreadUpdateEvent) => void;
@@ -725,6 +737,7 @@ export interface ServerToClientEvents {
   "room:joined": (event: RoomJoinedEvent) => void;
   /** To whoever was taken out of it. */
   "room:left": (event: RoomLeftEvent) => void;
+  /** To the channel: nothing can be written in it any more. */
   "channel:archived": (event: ChannelArchivedEvent) => void;
 }
 
