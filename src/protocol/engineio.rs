@@ -209,11 +209,10 @@ mod tests {
     #[test]
     fn a_payload_is_read_packet_by_packet() {
         let hello = Packet::Text(text("hello"));
-        assert_eq!(read("4hello\u{1e}2\u{1e}bAQIDBA=="), [
-            Ok(hello.clone()),
-            Ok(Packet::Ping(text(""))),
-            Ok(Packet::Binary(Bytes::from_static(&[1, 2, 3, 4]))),
-        ]);
+        assert_eq!(
+            read("4hello\u{1e}2\u{1e}bAQIDBA=="),
+            [Ok(hello.clone()), Ok(Packet::Ping(text(""))), Ok(Packet::Binary(Bytes::from_static(&[1, 2, 3, 4]))),]
+        );
         assert_eq!(read("4hello\u{1e}abc"), [Ok(hello), Err(Malformed)]);
         assert_eq!(read(""), [Err(Malformed)]);
         assert_eq!(read("\u{1e}"), [Err(Malformed), Err(Malformed)]);
@@ -229,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_open_packet_holds_these_fields_and_no_other() {
-        let open = Open { sid: "abc", upgrades: &["websocket"], ping_interval: 25_000, ping_timeout: 20_000, max_payload: PAYLOAD_BYTES_MAX };
+        let open =
+            Open { sid: "abc", upgrades: &["websocket"], ping_interval: 25_000, ping_timeout: 20_000, max_payload: PAYLOAD_BYTES_MAX };
         assert_eq!(
             open.packet(),
             r#"0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#

@@ -4,9 +4,14 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    Ping { at: Instant },
+    Ping {
+        at: Instant,
+    },
     /// A pong, by then; `extended` once something else came meanwhile.
-    Pong { by: Instant, extended: bool },
+    Pong {
+        by: Instant,
+        extended: bool,
+    },
 }
 
 /// What the time has come for.

@@ -47,7 +47,7 @@ pub struct Offsets {
     /// The offset of the last event that was sent.
     last: u64,
     /// Where the client was in each room at `folded`.
-    base: HashMap<RoomId, Cursor>,
+    base: HashMap<RoomId, Position>,
     folded: u64,
     /// What was sent after `folded`, in order.
     entries: VecDeque<Entry>,
@@ -59,6 +59,11 @@ impl Offsets {
     /// `arrived_after`: a client that is silent for so long is dropped, so what it was sent before has arrived.
     pub fn new(arrived_after: Duration) -> Self {
         Self { last: 0, base: HashMap::new(), folded: 0, entries: VecDeque::new(), arrived_after }
+    }
+
+    /// Changes that are remembered one by one.
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// The offset of the next event.
@@ -76,7 +81,7 @@ impl Offsets {
             self.folded = self.last;
         }
         self.leave(&room);
-        self.base.insert(room, cursor);
+        self.base.insert(room, Position { cursor, got: 0 });
     }
 
     pub fn leave(&mut self, room: &RoomId) {
@@ -90,7 +95,7 @@ impl Offsets {
             let latest = self.entries.iter_mut().rev().find(|entry| entry.room == *room);
             match (latest, self.base.get_mut(room)) {
                 (Some(entry), _) => (entry.seq, entry.epoch) = (seq, epoch),
-                (None, Some(cursor)) => *cursor = Cursor { seq, epoch },
+                (None, Some(position)) => *position = Position { cursor: Cursor { seq, epoch }, got: 0 },
                 (None, None) => {}
             }
             return;
@@ -105,8 +110,8 @@ impl Offsets {
     fn fold(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
         self.folded = entry.last();
-        if let Some(cursor) = self.base.get_mut(&entry.room) {
-            *cursor = Cursor { seq: entry.seq, epoch: entry.epoch };
+        if let Some(position) = self.base.get_mut(&entry.room) {
+            *position = Position { cursor: Cursor { seq: entry.seq, epoch: entry.epoch }, got: 0 };
         }
     }
 
@@ -115,30 +120,39 @@ impl Offsets {
         if !(self.folded..=self.last).contains(&offset) {
             return None;
         }
-        let mut positions: HashMap<&RoomId, Position> =
-            self.base.iter().map(|(room, &cursor)| (room, Position { cursor, got: 0 })).collect();
+        let mut positions: HashMap<&RoomId, Position> = self.base.iter().map(|(room, &position)| (room, position)).collect();
         for entry in self.entries.iter().take_while(|entry| entry.first <= offset) {
             let Some(position) = positions.get_mut(&entry.room) else { continue };
             if entry.last() <= offset {
                 *position = Position { cursor: Cursor { seq: entry.seq, epoch: entry.epoch }, got: 0 };
             } else {
-                position.got = (offset + 1 - entry.first) as u32;
+                // The rest of a change of which some had come before.
+                position.got += (offset + 1 - entry.first) as u32;
             }
         }
         Some(positions.into_iter().map(|(room, position)| (room.clone(), position)).collect())
     }
 
+    /// The client has got what it was sent up to `offset`, and nothing after it: what is sent from now on is counted from there.
+    pub fn rewind(&mut self, offset: u64) -> Option<Vec<(RoomId, Position)>> {
+        let positions = self.positions(offset)?;
+        self.base = positions.iter().cloned().collect();
+        self.entries.clear();
+        (self.last, self.folded) = (offset, offset);
+        Some(positions)
+    }
+
     /// For the database, when the server goes down.
     pub fn to_stored(&self) -> StoredOffsets {
-        let base = self.base.iter().map(|(room, cursor)| (name(room), cursor.seq, cursor.epoch)).collect();
+        let base = self.base.iter().map(|(room, Position { cursor, got })| (name(room), cursor.seq, cursor.epoch, *got)).collect();
         let entry = |entry: &Entry| (entry.first, entry.count, name(&entry.room), entry.seq, entry.epoch);
         StoredOffsets { last: self.last, folded: self.folded, base, entries: self.entries.iter().map(entry).collect() }
     }
 
     pub fn from_stored(stored: StoredOffsets, arrived_after: Duration, now: Instant) -> Option<Self> {
         let StoredOffsets { last, folded, base, entries } = stored;
-        let base: Option<HashMap<RoomId, Cursor>> =
-            base.into_iter().map(|(room, seq, epoch)| Some((parse(&room)?, Cursor { seq, epoch }))).collect();
+        let position = |(room, seq, epoch, got): (String, i64, i64, u32)| Some((parse(&room)?, Position { cursor: Cursor { seq, epoch }, got }));
+        let base: Option<HashMap<RoomId, Position>> = base.into_iter().map(position).collect();
         let entry = |(first, count, room, seq, epoch): (u64, u32, String, i64, i64)| {
             Some(Entry { first, count, room: parse(&room)?, seq, epoch, at: now })
         };
@@ -161,7 +175,7 @@ fn parse(name: &str) -> Option<RoomId> {
 pub struct StoredOffsets {
     last: u64,
     folded: u64,
-    base: Vec<(String, i64, i64)>,
+    base: Vec<(String, i64, i64, u32)>,
     entries: Vec<(u64, u32, String, i64, i64)>,
 }
 
@@ -219,6 +233,21 @@ mod tests {
             Some((2, 0))
         ]);
         assert_eq!([3, 4, 5].map(|offset| position(&offsets, offset, "b")), [Some((4, 0)), Some((5, 0)), Some((5, 0))]);
+    }
+
+    #[test]
+    fn who_came_back_is_counted_on_from_what_he_had_got() {
+        let (mut offsets, now) = (Offsets::new(LONG), Instant::now());
+        offsets.enter(room("a"), at(0), false);
+        offsets.enter(room("b"), at(0), false);
+        say(&mut offsets, "a", 1, 3, now);
+        say(&mut offsets, "b", 1, 1, now);
+        offsets.rewind(1).expect("is known");
+        assert_eq!((position(&offsets, 1, "a"), position(&offsets, 1, "b"), position(&offsets, 2, "a")), (Some((0, 1)), Some((0, 0)), None));
+        // The two that he had not got of the change.
+        say(&mut offsets, "a", 1, 2, now);
+        assert_eq!([2, 3].map(|offset| position(&offsets, offset, "a")), [Some((0, 2)), Some((1, 0))]);
+        assert_eq!(position(&offsets, 3, "b"), Some((0, 0)));
     }
 
     #[test]
