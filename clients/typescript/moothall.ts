@@ -130,6 +130,12 @@ export interface NewTokenValues {
   visible?: boolean;
 }
 
+/**
+ * A channel or a conversation, whichever: `targetId`, `roomId`.
+ * 1–128 characters.
+ */
+export type PlaceId = string;
+
 export interface Player {
   userId: UserId;
   name: string;
@@ -246,6 +252,12 @@ export interface TokenUpdates {
  */
 export type UserId = string;
 
+/**
+ * A team: `workspace.id`.
+ * 1–128 characters.
+ */
+export type WorkspaceId = string;
+
 // Acknowledgements over Socket.IO
 
 /** What a Socket.IO command is acknowledged with: done and durable, with what the answer holds, or not done. */
@@ -300,6 +312,31 @@ export interface TokenCreateAnswer {
   tokenId: TokenId;
 }
 
+/** What `message:send` is answered. */
+export interface MessageSendAnswer {
+  seq: Integer;
+  messageId: MessageId;
+  sequence: Integer;
+}
+
+/** What `message:getOlder` is answered. */
+export interface MessageGetOlderAnswer {
+  seq: Integer;
+  messages: Message[];
+  hasMore: boolean;
+  /** `null` (`Some(None)`): there is nothing older. */
+  nextCursor: Integer | null;
+}
+
+/** What `presence:fetch` is answered. */
+export type PresenceFetchAnswer = { [key: string]: PresenceStatus };
+
+/** What `unread:fetch` is answered. */
+export interface UnreadFetchAnswer {
+  channels: { [key: string]: Integer };
+  conversations: { [key: string]: Integer };
+}
+
 /** What most commands are answered: the `seq` of the change, or of the room when nothing was to be changed. */
 export interface Done {
   seq: Integer;
@@ -319,35 +356,43 @@ export interface CampaignJoinCommand {
 /** `campaign:leave`: a Socket.IO connection goes out of its campaign. */
 export type CampaignLeaveCommand = { [key: string]: never };
 
+/** Answered by the connection itself. */
 export interface PingCommand {
   id?: CommandId;
 }
 
+/** The DM's, when the session is waiting or ended. */
 export interface SessionStartCommand {
   id?: CommandId;
 }
 
+/** The DM's, when the session is active. */
 export interface SessionPauseCommand {
   id?: CommandId;
 }
 
+/** The DM's, when the session is paused. */
 export interface SessionResumeCommand {
   id?: CommandId;
 }
 
+/** The DM's, when the session is active or paused. */
 export interface SessionEndCommand {
   id?: CommandId;
 }
 
+/** The DM's: whether what follows is shown at once or waits. */
 export interface BroadcastModeCommand {
   mode: BroadcastMode;
   id?: CommandId;
 }
 
+/** The DM's, when something is staged: all of it is shown, as one change. */
 export interface BroadcastPublishCommand {
   id?: CommandId;
 }
 
+/** The DM's: takes one change out of the queue, by its place from 0 or, safer with two windows, by its id; one of the two. */
 export interface StagedUndoCommand {
   changeId?: ChangeId | null;
   id?: CommandId;
@@ -355,6 +400,7 @@ export interface StagedUndoCommand {
   index?: Integer | null;
 }
 
+/** The DM's. */
 export interface HexRevealCommand {
   /** 1–2000 entries. */
   hexKeys: HexKey[];
@@ -362,6 +408,7 @@ export interface HexRevealCommand {
   id?: CommandId;
 }
 
+/** The DM's. */
 export interface HexHideCommand {
   /** 1–2000 entries. */
   hexKeys: HexKey[];
@@ -369,12 +416,14 @@ export interface HexHideCommand {
   id?: CommandId;
 }
 
+/** The DM's. */
 export interface HexUpdateCommand {
   /** 1–2000 entries. */
   changes: TerrainAt[];
   id?: CommandId;
 }
 
+/** The DM's. */
 export interface TokenCreateCommand {
   hexKey: HexKey;
   /** 1–64 characters. */
@@ -390,20 +439,134 @@ export interface TokenCreateCommand {
   visible?: boolean;
 }
 
+/** The DM's; a player's for a token of his or her own, but not whether it is visible nor whose it is. */
 export interface TokenUpdateCommand {
   tokenId: TokenId;
   updates: NewTokenValues;
   id?: CommandId;
 }
 
+/** The DM's. */
 export interface TokenDeleteCommand {
   tokenId: TokenId;
   id?: CommandId;
 }
 
+/** The DM's; a player's for a token of his or her own, when the session is active. */
 export interface TokenMoveCommand {
   tokenId: TokenId;
   toHexKey: HexKey;
+  id?: CommandId;
+}
+
+/** To a channel or a conversation that the sender is in. */
+export interface MessageSendCommand {
+  targetId: PlaceId;
+  targetType: RoomType;
+  /** 1–10000 characters. */
+  content: string;
+  id?: CommandId;
+  parentId?: MessageId | null;
+}
+
+/** The author's. */
+export interface MessageEditCommand {
+  messageId: MessageId;
+  /** 1–10000 characters. */
+  content: string;
+  id?: CommandId;
+}
+
+/** The author's, or an admin's of the workspace. The message keeps its place and loses its content. */
+export interface MessageDeleteCommand {
+  messageId: MessageId;
+  id?: CommandId;
+}
+
+/** Messages before `cursor`, a `sequence`, or the newest; oldest first. */
+export interface MessageGetOlderCommand {
+  targetId: PlaceId;
+  targetType: RoomType;
+  /** At least 0. */
+  cursor?: Integer | null;
+  id?: CommandId;
+  /** 1–200. */
+  limit?: Integer | null;
+}
+
+/** Reacts, or takes the same reaction back. */
+export interface ReactionToggleCommand {
+  messageId: MessageId;
+  /** 1–32 characters. */
+  emoji: string;
+  id?: CommandId;
+}
+
+/** The others are told; it ends by itself after 10 s. */
+export interface TypingStartCommand {
+  targetId: PlaceId;
+  targetType: RoomType;
+  id?: CommandId;
+}
+
+/** The others are told. */
+export interface TypingStopCommand {
+  targetId: PlaceId;
+  targetType: RoomType;
+  id?: CommandId;
+}
+
+/** This connection's user is away, if no other connection of his or hers says otherwise. */
+export interface PresenceSetAwayCommand {
+  id?: CommandId;
+}
+
+/** This connection's user is back. */
+export interface PresenceSetActiveCommand {
+  id?: CommandId;
+}
+
+/** Who of these people is here. */
+export interface PresenceFetchCommand {
+  workspaceId: WorkspaceId;
+  /** At most 100 entries. */
+  userIds: UserId[];
+  id?: CommandId;
+}
+
+/** This connection hears the channel or the conversation again; whoever is not in a public channel becomes a member of it. */
+export interface RoomJoinCommand {
+  roomId: PlaceId;
+  roomType: RoomType;
+  id?: CommandId;
+}
+
+/** This connection ceases to hear the channel or the conversation; the membership stays. */
+export interface RoomLeaveCommand {
+  roomId: PlaceId;
+  roomType: RoomType;
+  id?: CommandId;
+}
+
+/** Whether the user is in the workspace. */
+export interface WorkspaceJoinCommand {
+  workspaceId: WorkspaceId;
+  id?: CommandId;
+}
+
+/** How many messages are unread in these, or in all that the user is in. */
+export interface UnreadFetchCommand {
+  /** At most 1000 entries. */
+  channelIds?: ChannelId[] | null;
+  /** At most 1000 entries. */
+  conversationIds?: ConversationId[] | null;
+  id?: CommandId;
+}
+
+/** Everything in the channel or the conversation is read; one of the two. */
+export interface UnreadMarkReadCommand {
+  channelId?: ChannelId | null;
+  conversationId?: ConversationId | null;
   id?: CommandId;
 }
 
@@ -747,21 +910,66 @@ export interface ClientToServerEvents {
   "campaign:join": (command: CampaignJoinCommand, ack: (answer: Outcome<CampaignJoinAnswer>) => void) => void;
   /** `campaign:leave`: a Socket.IO connection goes out of its campaign. */
   "campaign:leave": (command: CampaignLeaveCommand, ack: (answer: Outcome) => void) => void;
+  /** Answered by the connection itself. */
   "ping": (command: PingCommand) => void;
+  /** The DM's, when the session is waiting or ended. */
   "session:start": (command: SessionStartCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's, when the session is active. */
   "session:pause": (command: SessionPauseCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's, when the session is paused. */
   "session:resume": (command: SessionResumeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's, when the session is active or paused. */
   "session:end": (command: SessionEndCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's: whether what follows is shown at once or waits. */
   "broadcast:mode": (command: BroadcastModeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's, when something is staged: all of it is shown, as one change. */
   "broadcast:publish": (command: BroadcastPublishCommand, ack: (answer: Outcome<BroadcastPublishAnswer>) => void) => void;
+  /** The DM's: takes one change out of the queue, by its place from 0 or, safer with two windows, by its id; one of the two. */
   "staged:undo": (command: StagedUndoCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's. */
   "hex:reveal": (command: HexRevealCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's. */
   "hex:hide": (command: HexHideCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's. */
   "hex:update": (command: HexUpdateCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's. */
   "token:create": (command: TokenCreateCommand, ack: (answer: Outcome<TokenCreateAnswer>) => void) => void;
+  /** The DM's; a player's for a token of his or her own, but not whether it is visible nor whose it is. */
   "token:update": (command: TokenUpdateCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's. */
   "token:delete": (command: TokenDeleteCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The DM's; a player's for a token of his or her own, when the session is active. */
   "token:move": (command: TokenMoveCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** To a channel or a conversation that the sender is in. */
+  "message:send": (command: MessageSendCommand, ack: (answer: Outcome<MessageSendAnswer>) => void) => void;
+  /** The author's. */
+  "message:edit": (command: MessageEditCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The author's, or an admin's of the workspace. The message keeps its place and loses its content. */
+  "message:delete": (command: MessageDeleteCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** Messages before `cursor`, a `sequence`, or the newest; oldest first. */
+  "message:getOlder": (command: MessageGetOlderCommand, ack: (answer: Outcome<MessageGetOlderAnswer>) => void) => void;
+  /** Reacts, or takes the same reaction back. */
+  "reaction:toggle": (command: ReactionToggleCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** The others are told; it ends by itself after 10 s. */
+  "typing:start": (command: TypingStartCommand) => void;
+  /** The others are told. */
+  "typing:stop": (command: TypingStopCommand) => void;
+  /** This connection's user is away, if no other connection of his or hers says otherwise. */
+  "presence:setAway": (command: PresenceSetAwayCommand) => void;
+  /** This connection's user is back. */
+  "presence:setActive": (command: PresenceSetActiveCommand) => void;
+  /** Who of these people is here. */
+  "presence:fetch": (command: PresenceFetchCommand, ack: (answer: PresenceFetchAnswer | Failure) => void) => void;
+  /** This connection hears the channel or the conversation again; whoever is not in a public channel becomes a member of it. */
+  "room:join": (command: RoomJoinCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** This connection ceases to hear the channel or the conversation; the membership stays. */
+  "room:leave": (command: RoomLeaveCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** Whether the user is in the workspace. */
+  "workspace:join": (command: WorkspaceJoinCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** How many messages are unread in these, or in all that the user is in. */
+  "unread:fetch": (command: UnreadFetchCommand, ack: (answer: UnreadFetchAnswer | Failure) => void) => void;
+  /** Everything in the channel or the conversation is read; one of the two. */
+  "unread:markRead": (command: UnreadMarkReadCommand, ack: (answer: Outcome<Done>) => void) => void;
 }
 
 // Raw WebSockets
@@ -826,7 +1034,34 @@ export type CampaignServerFrame =
 export interface WorkspaceAck {
   id: CommandId;
   seq: Integer;
+  hasMore?: boolean;
+  messageId?: MessageId;
+  messages?: Message[];
+  /** `null` (`Some(None)`): there is nothing older. */
+  nextCursor?: Integer | null;
+  /** A map by id: beside nothing else. */
+  result?: ResultMap;
+  sequence?: Integer;
 }
+
+/** What a client may send to a workspace. */
+export type WorkspaceClientFrame =
+  | Frame<"ping", PingCommand>
+  | Frame<"message:send", MessageSendCommand>
+  | Frame<"message:edit", MessageEditCommand>
+  | Frame<"message:delete", MessageDeleteCommand>
+  | Frame<"message:getOlder", MessageGetOlderCommand>
+  | Frame<"reaction:toggle", ReactionToggleCommand>
+  | Frame<"typing:start", TypingStartCommand>
+  | Frame<"typing:stop", TypingStopCommand>
+  | Frame<"presence:setAway", PresenceSetAwayCommand>
+  | Frame<"presence:setActive", PresenceSetActiveCommand>
+  | Frame<"presence:fetch", PresenceFetchCommand>
+  | Frame<"room:join", RoomJoinCommand>
+  | Frame<"room:leave", RoomLeaveCommand>
+  | Frame<"workspace:join", WorkspaceJoinCommand>
+  | Frame<"unread:fetch", UnreadFetchCommand>
+  | Frame<"unread:markRead", UnreadMarkReadCommand>;
 
 /** What a client of a workspace gets. */
 export type WorkspaceServerFrame =
@@ -849,7 +1084,8 @@ export type WorkspaceServerFrame =
 
 /** What a client may send. */
 export type ClientFrame =
-  | CampaignClientFrame;
+  | CampaignClientFrame
+  | WorkspaceClientFrame;
 
 /** What a client gets. */
 export type ServerFrame =

@@ -155,8 +155,18 @@ mod tests {
     fn every_command_and_every_frame_of_the_server_is_there() {
         let document = document();
         let has = |key: &str| document.pointer(&format!("/components/messages/{key}")).is_some();
-        for kind in ["ping", "session.start", "session.end", "broadcast.publish", "staged.undo", "hex.reveal", "token.create", "token.move"]
-        {
+        for kind in [
+            "ping",
+            "session.start",
+            "session.end",
+            "broadcast.publish",
+            "staged.undo",
+            "hex.reveal",
+            "token.create",
+            "token.move",
+            "message.send",
+            "unread.markRead",
+        ] {
             assert!(has(&format!("client.{kind}")), "{kind}");
         }
         let frames = "connected ack.campaign ack.workspace error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \

@@ -119,7 +119,7 @@ pub fn vocabulary() -> Vocabulary {
             campaign_answer,
             &mut definitions,
         ),
-        room::<chat::ServerMessage, chat::Answer>(RoomKind::Workspace, |_| Vec::new(), workspace_answer, &mut definitions),
+        room::<chat::ServerMessage, chat::Answer>(RoomKind::Workspace, chat::command_schemas, workspace_answer, &mut definitions),
     ];
     let mut written = Schemas::written();
     let connection = ["connected", "error", "epoch", "pong"].map(str::to_owned).into_iter().zip([

@@ -59,6 +59,45 @@ async function token(): Promise<TokenId | undefined> {
   return answer.success ? answer.tokenId : undefined;
 }
 
+// Messaging.
+
+socket.emit("message:send", { targetId: "c", targetType: "channel", content: "Hello", parentId: "m" }, (answer) => {
+  if (answer.success) {
+    same<typeof answer.messageId, MessageId>(true);
+    same<typeof answer.sequence, Integer>(true);
+  } else {
+    same<typeof answer.error.message, string>(true);
+  }
+});
+socket.emit("typing:start", { targetId: "c", targetType: "dm" });
+socket.emit("presence:fetch", { workspaceId: "w", userIds: ["u"] }, (statuses) => {
+  if ("error" in statuses) return;
+  for (const status of Object.values(statuses)) same<typeof status, PresenceStatus>(true);
+});
+socket.emit("unread:fetch", {}, (unread) => {
+  if ("error" in unread) same<typeof unread.success, false>(true);
+  else same<typeof unread.channels, { [key: string]: Integer }>(true);
+});
+socket.emit("unread:markRead", { channelId: "c" }, () => {});
+
+async function older(cursor: Integer | null): Promise<Integer | null> {
+  const answer = await socket.emitWithAck("message:getOlder", { targetId: "c", targetType: "channel", cursor, limit: 50 });
+  if (!answer.success) throw new Error(answer.error.message);
+  same<(typeof answer.messages)[number]["deletedAt"], string | null>(true);
+  return answer.hasMore ? answer.nextCursor : null;
+}
+
+// @ts-expect-error a field is missing
+socket.emit("message:send", { targetId: "c", content: "Hello" }, () => {});
+// @ts-expect-error there are channels and conversations
+socket.emit("message:send", { targetId: "c", targetType: "user", content: "Hello" }, () => {});
+// @ts-expect-error a field has another type
+socket.emit("message:send", { targetId: "c", targetType: "channel", content: 1 }, () => {});
+// @ts-expect-error what is only signalled is not acknowledged
+socket.emit("typing:start", { targetId: "c", targetType: "dm" }, () => {});
+
+// What is not in the vocabulary.
+
 // @ts-expect-error there is no such command
 socket.emit("hex:revael", { hexKeys: ["0,0"], targets: "all" }, () => {});
 // @ts-expect-error a field is missing
@@ -198,6 +237,8 @@ function partly(frame: ServerFrame): string | undefined {
 const frames: ClientFrame[] = [
   { type: "ping" },
   { type: "staged:undo", id: "1", changeId: "c" },
+  { type: "message:send", id: "2", targetId: "c", targetType: "dm", content: "Hello" },
+  { type: "unread:fetch", channelIds: ["c"] },
   { type: "hex:update", changes: [{ key: "0,0", terrain: "forest", terrainVariant: 2 }] },
   // @ts-expect-error there is no such command
   { type: "hex:revael", hexKeys: [], targets: "all" },
@@ -209,5 +250,5 @@ const frames: ClientFrame[] = [
   { type: "campaign:join", campaignId: "c" },
 ];
 
-export { frames, heard, partly, token };
+export { frames, heard, older, partly, token };
 export type Rooms = [CampaignServerFrame, WorkspaceServerFrame];

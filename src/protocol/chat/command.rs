@@ -118,7 +118,7 @@ impl Command {
 pub enum Query {
     /// `message:getOlder`: those with a lower `sequence` than `before` (the newest without), oldest first. `limit` is 1–200.
     Older { target: Target, before: Option<i64>, limit: u32 },
-    /// `presence:fetch`: at most 100, without repeats.
+    /// `presence:fetch`: at most 100.
     Presence { workspace_id: WorkspaceId, users: Vec<UserId> },
     /// `unread:fetch`: without lists, of all channels and conversations of the asker.
     Unread { channels: Option<Vec<ChannelId>>, conversations: Option<Vec<ConversationId>> },
@@ -148,7 +148,7 @@ pub struct Answer {
     pub messages: Option<Vec<Message>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_more: Option<bool>,
-    /// `Some(None)` is `null`: there is nothing older.
+    /// `null` (`Some(None)`): there is nothing older.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-null-means" = "nothing older"))]
     pub next_cursor: Option<Option<i64>>,
