@@ -18,3 +18,4 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod transport;
+pub mod typescript;

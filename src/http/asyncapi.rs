@@ -6,17 +6,12 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::openapi::generator;
 use crate::http::routes::Routes;
-use crate::protocol::campaign::command::Answer;
-use crate::protocol::campaign::{ServerMessage, command_schemas};
 use crate::protocol::close::Close;
-use crate::protocol::error::ErrorCode;
-use crate::protocol::ids::{CommandId, UserId};
+use crate::protocol::ids::RoomKind;
+use crate::protocol::vocabulary::{self, Room};
 
 pub fn routes(routes: &mut Routes) {
     routes.call("specifications", Method::GET, "/api/asyncapi.json", serve, "What is spoken on /ws", |call| {
@@ -28,51 +23,6 @@ async fn serve() -> HttpResponse {
     static TEXT: OnceLock<Bytes> = OnceLock::new();
     let text = TEXT.get_or_init(|| Bytes::from(document().to_string()));
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text.clone())
-}
-
-/// What the connection itself says, besides the frames of its room.
-#[derive(Serialize, JsonSchema)]
-#[serde(tag = "type", rename_all_fields = "camelCase")]
-#[allow(dead_code, reason = "only its schema is used")]
-enum ConnectionMessage {
-    /// The first frame: the connection is a member's.
-    #[serde(rename = "connected")]
-    Connected {
-        user_id: UserId,
-        /// `dm` or `player`.
-        role: String,
-        connection_id: String,
-        /// True when exactly the missed frames follow; else the whole state does.
-        resumed: bool,
-        seq: i64,
-        epoch: String,
-        /// Milliseconds between the server's pings.
-        ping_interval: u64,
-    },
-    /// The history that `seq` counts in has another name, because the room went to another node.
-    #[serde(rename = "epoch")]
-    Epoch { epoch: String },
-    /// A command that came with an `id` is done, and durable.
-    #[serde(rename = "ack")]
-    Ack {
-        id: CommandId,
-        seq: i64,
-        #[serde(flatten)]
-        answer: Answer,
-    },
-    /// A frame could not be done. It does not end the connection.
-    #[serde(rename = "error")]
-    Error {
-        message: String,
-        code: ErrorCode,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// Seconds after which trying again makes sense.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        retry_after: Option<u32>,
-    },
-    #[serde(rename = "pong")]
-    Pong {},
 }
 
 const CLOSES: [Close; 16] = [
@@ -95,102 +45,81 @@ const CLOSES: [Close; 16] = [
 ];
 
 pub fn document() -> Value {
-    let mut generator = generator();
-    let sent: Vec<(String, Value)> =
-        command_schemas(&mut generator).into_iter().map(|(kind, schema)| (kind.to_owned(), schema.to_value())).collect();
-    let mut received = variants::<ConnectionMessage>(&mut generator);
-    received.extend(variants::<ServerMessage>(&mut generator).into_iter().map(numbered));
+    let vocabulary = vocabulary::vocabulary();
     let mut messages = Map::new();
-    let sent = declare(&mut messages, "client", sent);
-    let received = declare(&mut messages, "server", received);
-    let all: Map<String, Value> =
-        sent.iter().chain(&received).map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")}))).collect();
-    let refer = |keys: &[String]| keys.iter().map(|key| json!({"$ref": format!("#/channels/campaign/messages/{key}")})).collect::<Vec<_>>();
-    let mut document = json!({
+    let mut channels = Map::new();
+    let mut operations = Map::new();
+    let connection: Vec<String> =
+        vocabulary.connection.into_iter().map(|said| declare(&mut messages, "server", &said.kind, said.schema)).collect();
+    for room in vocabulary.rooms {
+        let name = room.kind.as_str();
+        let (bindings, description) = channel(&room);
+        let sent: Vec<String> =
+            room.commands.into_iter().map(|asked| declare(&mut messages, "client", &asked.kind, asked.schema)).collect();
+        let mut received = connection.clone();
+        let key = format!("server.ack.{name}");
+        messages.insert(key.clone(), json!({"name": "ack", "title": "ack", "payload": room.ack}));
+        received.push(key);
+        received.extend(room.frames.into_iter().map(|said| declare(&mut messages, "server", &said.kind, said.schema)));
+        let all: Map<String, Value> =
+            sent.iter().chain(&received).map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")}))).collect();
+        let refer =
+            |keys: &[String]| keys.iter().map(|key| json!({"$ref": format!("#/channels/{name}/messages/{key}")})).collect::<Vec<_>>();
+        let operation =
+            |action: &str, keys| json!({"action": action, "channel": {"$ref": format!("#/channels/{name}")}, "messages": refer(keys)});
+        operations.insert(format!("{name}.send"), operation("receive", &sent));
+        operations.insert(format!("{name}.receive"), operation("send", &received));
+        channels.insert(
+            name.to_owned(),
+            json!({
+                "address": "/ws",
+                "description": description,
+                "messages": all,
+                "bindings": bindings,
+                "x-close-codes": CLOSES.map(|close| json!({"code": close.code(), "reason": close.reason()})),
+            }),
+        );
+    }
+    json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "moothall",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "One JSON text frame a message. Whoever connects is a user by cookie, by Authorization: Bearer, or by the subprotocols \
-                moothall, bearer.<token>.",
+                moothall, bearer.<token>. Over Socket.IO (/socket.io/) a message is an event of the same name, with the fields as its argument.",
         },
         "defaultContentType": "application/json",
-        "channels": {
-            "campaign": {
-                "address": "/ws",
-                "description": "A campaign, as one of its members sees it.",
-                "messages": all,
-                "bindings": {"ws": {"method": "GET", "query": {
-                    "type": "object",
-                    "required": ["campaignId"],
-                    "properties": {
-                        "campaignId": {"type": "string"},
-                        "since": {"type": "integer", "description": "The last seq that was seen: asks for what was missed"},
-                        "epoch": {"type": "string", "description": "The epoch that it was counted in"},
-                    },
-                }, "bindingVersion": "0.1.0"}},
-                "x-close-codes": CLOSES.map(|close| json!({"code": close.code(), "reason": close.reason()})),
-            },
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": vocabulary.definitions},
+    })
+}
+
+/// How a kind of room is connected to, and what it is.
+fn channel(room: &Room) -> (Value, &'static str) {
+    let (parameter, description) = match room.kind {
+        RoomKind::Campaign => ("campaignId", "A campaign, as one of its members sees it."),
+        RoomKind::Workspace => ("workspaceId", "A workspace: the channels and conversations of a team that the user is in."),
+    };
+    let query = json!({
+        "type": "object",
+        "required": [parameter],
+        "properties": {
+            parameter: {"type": "string"},
+            "since": {"type": "integer", "description": "The last seq that was seen: asks for what was missed"},
+            "epoch": {"type": "string", "description": "The epoch that it was counted in"},
         },
-        "operations": {
-            "send": {"action": "receive", "channel": {"$ref": "#/channels/campaign"}, "messages": refer(&sent)},
-            "receive": {"action": "send", "channel": {"$ref": "#/channels/campaign"}, "messages": refer(&received)},
-        },
-        "components": {"messages": messages, "schemas": generator.take_definitions(true)},
     });
-    rename_schemas(&mut document);
-    document
+    (json!({"ws": {"method": "GET", "query": query, "bindingVersion": "0.1.0"}}), description)
 }
 
-/// The schemas of an enum's variants by the `type` that tells them apart.
-fn variants<T: JsonSchema>(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
-    let schema: Schema = T::json_schema(generator);
-    let variants = schema.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
-    let named =
-        |variant: Value| variant.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned).map(|kind| (kind, variant));
-    variants.into_iter().filter_map(named).collect()
-}
-
-/// A room's frames carry the number of the change that they report; those about presence have none.
-fn numbered((kind, mut schema): (String, Value)) -> (String, Value) {
-    if !kind.starts_with("player:") {
-        schema["properties"]["seq"] = json!({"type": "integer", "description": "The number of the change"});
-        if let Some(required) = schema["required"].as_array_mut() {
-            required.push("seq".into());
-        }
-    }
-    (kind, schema)
-}
-
-/// Adds messages to the components and gives their keys, which may hold no colon.
-fn declare(messages: &mut Map<String, Value>, side: &str, declared: Vec<(String, Value)>) -> Vec<String> {
-    let mut keys = Vec::with_capacity(declared.len());
-    for (kind, payload) in declared {
-        let key = format!("{side}.{}", kind.replace(':', "."));
-        messages.insert(key.clone(), json!({"name": kind, "title": kind, "payload": payload}));
-        keys.push(key);
-    }
-    keys
-}
-
-/// Schemas are named by the messages that they are of; a key of the components may hold no colon.
-fn rename_schemas(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields.iter_mut() {
-                match value {
-                    Value::String(target) if name == "$ref" => *target = target.replace(':', "."),
-                    Value::Object(schemas) if name == "schemas" => {
-                        *schemas = std::mem::take(schemas).into_iter().map(|(name, schema)| (name.replace(':', "."), schema)).collect();
-                        schemas.values_mut().for_each(rename_schemas);
-                    }
-                    _ => rename_schemas(value),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(rename_schemas),
-        _ => {}
-    }
+/// Adds a message to the components and gives its key, which may hold no colon. One that is said in several rooms is the same in all.
+fn declare(messages: &mut Map<String, Value>, side: &str, kind: &str, payload: Value) -> String {
+    let key = format!("{side}.{}", kind.replace(':', "."));
+    let message = json!({"name": kind, "title": kind, "payload": payload});
+    let known = messages.entry(key.clone()).or_insert_with(|| message.clone());
+    assert!(*known == message, "{kind} is two things");
+    key
 }
 
 #[cfg(test)]
@@ -226,25 +155,30 @@ mod tests {
     fn every_command_and_every_frame_of_the_server_is_there() {
         let document = document();
         let has = |key: &str| document.pointer(&format!("/components/messages/{key}")).is_some();
-        for kind in ["ping", "session.start", "session.end", "broadcast.publish", "staged.undo", "hex.reveal", "token.create", "token.move"]
-        {
+        for kind in [
+            "ping",
+            "session.start",
+            "session.end",
+            "broadcast.publish",
+            "staged.undo",
+            "hex.reveal",
+            "token.create",
+            "token.move",
+            "message.send",
+            "unread.markRead",
+        ] {
             assert!(has(&format!("client.{kind}")), "{kind}");
         }
-        let frames = "connected ack error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \
+        let frames = "connected ack.campaign ack.workspace error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \
             player.joined player.left player.presence player.changes dm.preparing staged.changes token.state token.created token.moved \
-            token.updated token.deleted";
+            token.updated token.deleted ready message.new message.edited message.deleted reaction.update typing.update presence.update \
+            unread.update room.joined room.left channel.archived";
         for kind in frames.split_whitespace() {
             assert!(has(&format!("server.{kind}")), "{kind}");
         }
         assert!(document.pointer("/components/messages/server.hex.hidden/payload/properties/seq").is_some());
         assert!(document.pointer("/components/messages/server.player.left/payload/properties/seq").is_none());
-    }
-
-    #[test]
-    fn the_kinds_of_frames_are_as_many_as_the_enums_have() {
-        let mut generator = generator();
-        let schema = ServerMessage::json_schema(&mut generator);
-        let count = schema.get("oneOf").and_then(Value::as_array).map(Vec::len);
-        assert_eq!(count, Some(variants::<ServerMessage>(&mut generator).len()));
+        let required = document.pointer("/components/schemas/Message/required").and_then(Value::as_array);
+        assert!(required.is_some_and(|fields| fields.contains(&"parentId".into())), "what is written as null is always there");
     }
 }

@@ -27,7 +27,7 @@ async fn serve() -> HttpResponse {
 }
 
 /// A generator whose references are those of a document with `components`.
-pub(super) fn generator() -> SchemaGenerator {
+fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12()
         .with(|settings| {
             settings.definitions_path = "/components/schemas".into();

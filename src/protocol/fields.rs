@@ -14,8 +14,9 @@ pub trait Wire<B>: DeserializeOwned {
 /// Declares the structs of a vocabulary, the table from a name to its reader, and the schemas. A `type` is written in a text frame and not in an
 /// event, so that its absence is judged elsewhere.
 macro_rules! vocabulary {
-    ($body:ty; $($wire:literal $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+    ($body:ty; $($(#[$about:meta])* $wire:literal $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? })*) => {
         $(
+            $(#[$about])*
             #[derive(serde::Deserialize, schemars::JsonSchema)]
             #[serde(rename_all = "camelCase", deny_unknown_fields)]
             #[schemars(rename = $wire)]
@@ -24,7 +25,7 @@ macro_rules! vocabulary {
                 #[schemars(with = "String", !default, extend("const" = $wire))]
                 _type: serde::de::IgnoredAny,
                 #[serde(default, rename = "id")]
-                #[schemars(with = "Option<crate::protocol::ids::CommandId>")]
+                #[schemars(with = "crate::protocol::ids::CommandId")]
                 _id: serde::de::IgnoredAny,
                 $($(#[$attribute])* $field: $type,)*
             }

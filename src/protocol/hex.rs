@@ -92,7 +92,7 @@ impl JsonSchema for HexKey {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^(0|-?[1-9][0-9]{0,3}),(0|-?[1-9][0-9]{0,3})$"})
+        json_schema!({"type": "string", "description": "A hex, `q,r`: two integers, each −9999…9999.", "pattern": "^(0|-?[1-9][0-9]{0,3}),(0|-?[1-9][0-9]{0,3})$"})
     }
 }
 
@@ -143,7 +143,7 @@ impl JsonSchema for Terrain {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"})
+        json_schema!({"type": "string", "description": "What a hex is made of.", "pattern": "^[a-z0-9_-]{1,32}$"})
     }
 }
 

@@ -17,3 +17,4 @@ pub mod limits;
 pub mod session;
 pub mod socketio;
 pub mod time;
+pub mod vocabulary;

@@ -1,16 +1,17 @@
 //! Frames that a connection says by itself, in every room: who it is, answers, errors, the pulse.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::error::{ErrorCode, Rejection};
-use crate::protocol::ids::{CommandId, UserId};
+use crate::protocol::ids::{CampaignId, CommandId, UserId};
 
 /// The first frame of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename = "connected", rename_all = "camelCase")]
 pub struct Connected {
     pub user_id: UserId,
+    /// `dm` or `player` in a campaign; `owner`, `admin` or `member` elsewhere.
     pub role: String,
     pub connection_id: String,
     /// The missed frames follow; else the whole state.
@@ -21,6 +22,24 @@ pub struct Connected {
     /// Milliseconds.
     pub ping_interval: u64,
 }
+
+/// `campaign:join`: a Socket.IO connection comes into a campaign; it is in one at most. `since` and `epoch` ask for what was missed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinCampaign {
+    pub campaign_id: CampaignId,
+    /// The last `seq` that was seen.
+    #[serde(default)]
+    pub since: Option<i64>,
+    /// The epoch that it was counted in.
+    #[serde(default)]
+    pub epoch: Option<String>,
+}
+
+/// `campaign:leave`: a Socket.IO connection goes out of its campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaveCampaign {}
 
 /// A command with an `id` was done and is durable. The answer's fields lie beside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -70,7 +70,7 @@ impl JsonSchema for Timestamp {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "date-time"})
+        json_schema!({"type": "string", "description": "A time in UTC with milliseconds.", "format": "date-time"})
     }
 }
 

@@ -27,4 +27,5 @@ mod staged;
 mod store;
 mod support;
 mod tokens;
+mod typescript;
 mod workspaces;

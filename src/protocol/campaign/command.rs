@@ -14,7 +14,7 @@ use crate::protocol::hex::{HexKey, Terrain};
 use crate::protocol::ids::{ChangeId, InvitationId, TokenId, UserId};
 use crate::protocol::time::Timestamp;
 
-/// A hex and what grows there. `terrain_variant` picks one of the pictures for a terrain; 0 is the usual one.
+/// A hex and what grows there. `terrainVariant` picks one of the pictures for a terrain; 0, the usual one, may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TerrainAt {
@@ -45,6 +45,7 @@ pub enum Targets {
     Players(Vec<UserId>),
 }
 
+/// Whether a DM's changes are shown at once or wait in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BroadcastMode {
@@ -52,7 +53,7 @@ pub enum BroadcastMode {
     Staged,
 }
 
-/// What of a token is to be different; `None` leaves it. `owner_id: Some(None)` clears the owner.
+/// What of a token is to be different; what is absent stays. An `ownerId` of `null` (`Some(None)`) takes the owner away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenUpdates {
@@ -65,6 +66,7 @@ pub struct TokenUpdates {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visible: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(extend("x-null-means" = "nobody"))]
     pub owner_id: Option<Option<UserId>>,
 }
 
@@ -235,7 +237,7 @@ impl JsonSchema for Targets {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let user = generator.subschema_for::<UserId>();
-        json_schema!({"oneOf": [
+        json_schema!({"description": "Whom a reveal or a hide is for: every player, also one who joins later, or these.", "oneOf": [
             {"const": "all"},
             {
                 "type": "object",

@@ -14,25 +14,37 @@ use crate::protocol::limits::HEXES_PER_COMMAND_MAX;
 
 vocabulary! {
     Body;
+    /// Answered by the connection itself.
     "ping" Ping {}
+    /// The DM's, when the session is waiting or ended.
     "session:start" StartSession {}
+    /// The DM's, when the session is active.
     "session:pause" PauseSession {}
+    /// The DM's, when the session is paused.
     "session:resume" ResumeSession {}
+    /// The DM's, when the session is active or paused.
     "session:end" EndSession {}
+    /// The DM's: whether what follows is shown at once or waits.
     "broadcast:mode" SetMode { mode: BroadcastMode }
+    /// The DM's, when something is staged: all of it is shown, as one change.
     "broadcast:publish" Publish {}
+    /// The DM's: takes one change out of the queue, by its place from 0 or, safer with two windows, by its id; one of the two.
     "staged:undo" Undo { #[serde(default)] index: Option<u32>, #[serde(default)] change_id: Option<ChangeId> }
+    /// The DM's.
     "hex:reveal" Reveal {
         #[serde(deserialize_with = "list::<1, HEXES_PER_COMMAND_MAX, _, _>")] #[schemars(length(min = 1, max = 2000))] hex_keys: Vec<HexKey>,
         targets: Targets,
     }
+    /// The DM's.
     "hex:hide" Hide {
         #[serde(deserialize_with = "list::<1, HEXES_PER_COMMAND_MAX, _, _>")] #[schemars(length(min = 1, max = 2000))] hex_keys: Vec<HexKey>,
         targets: Targets,
     }
+    /// The DM's.
     "hex:update" UpdateTerrain {
         #[serde(deserialize_with = "list::<1, HEXES_PER_COMMAND_MAX, _, _>")] #[schemars(length(min = 1, max = 2000))] changes: Vec<TerrainAt>,
     }
+    /// The DM's.
     "token:create" CreateToken {
         hex_key: HexKey,
         #[serde(deserialize_with = "chars::<LABEL, _>")] #[schemars(length(min = 1, max = 64))] label: String,
@@ -42,8 +54,11 @@ vocabulary! {
         #[serde(default)] owner_id: Option<UserId>,
         #[serde(default = "yes")] visible: bool,
     }
+    /// The DM's; a player's for a token of his or her own, but not whether it is visible nor whose it is.
     "token:update" UpdateToken { token_id: TokenId, updates: Updates }
+    /// The DM's.
     "token:delete" DeleteToken { token_id: TokenId }
+    /// The DM's; a player's for a token of his or her own, when the session is active.
     "token:move" MoveToken { token_id: TokenId, to_hex_key: HexKey }
 }
 
@@ -53,7 +68,7 @@ const ICON: usize = 16;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "TokenUpdates")]
+#[schemars(rename = "NewTokenValues")]
 struct Updates {
     #[serde(default, deserialize_with = "maybe_chars::<LABEL, _>")]
     #[schemars(with = "String", length(min = 1, max = 64))]

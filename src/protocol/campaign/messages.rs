@@ -16,6 +16,7 @@ use crate::protocol::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
+    /// How things stand: to whoever connects.
     #[serde(rename = "session:state")]
     SessionState {
         status: Status,
@@ -32,8 +33,10 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         started_at: Option<Timestamp>,
     },
+    /// The session was started, paused, resumed or ended.
     #[serde(rename = "session:statusChanged")]
     SessionStatusChanged { status: Status, session_id: SessionId, started_at: Timestamp },
+    /// To DMs, and to each player to whom some are new: with only those.
     #[serde(rename = "hex:revealed")]
     HexRevealed {
         hex_keys: Vec<HexKey>,
@@ -42,6 +45,7 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         targets: Option<Targets>,
     },
+    /// To DMs, and to each player who saw some of them: with only those.
     #[serde(rename = "hex:hidden")]
     HexHidden {
         hex_keys: Vec<HexKey>,
@@ -49,36 +53,51 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         targets: Option<Targets>,
     },
+    /// The map was posted or imported anew: fetch it.
     #[serde(rename = "map:replaced")]
     MapReplaced { grid_width: i32, grid_height: i32 },
+    /// Terrain has changed: to DMs all of it, to a player on the hexes that he or she sees.
     #[serde(rename = "hex:updated")]
     HexUpdated { changes: Vec<TerrainAt> },
+    /// A member's first connection.
     #[serde(rename = "player:joined")]
     PlayerJoined { user_id: UserId, name: Arc<str> },
+    /// A member's last connection is gone.
     #[serde(rename = "player:left")]
     PlayerLeft { user_id: UserId },
+    /// All members and who of them is here; in rooms of more than 200 members only those who are.
     #[serde(rename = "player:presence")]
     PlayerPresence { players: Vec<Player> },
+    /// Who came and went within a second, in rooms of more than 200 members.
     #[serde(rename = "player:changes")]
     PlayerChanges { joined: Vec<JoinedPlayer>, left: Vec<UserId> },
+    /// Whether the DM's changes are staged.
     #[serde(rename = "dm:preparing")]
     DmPreparing { preparing: bool },
+    /// The whole queue: to DMs.
     #[serde(rename = "staged:changes")]
     StagedChanges { changes: Vec<Arc<StagedItem>> },
+    /// The tokens that the reader may see: to whoever connects.
     #[serde(rename = "token:state")]
     TokenState { tokens: Vec<Token> },
+    /// A token is there, or has come into sight.
     #[serde(rename = "token:created")]
     TokenCreated { token: Token },
+    /// To whoever saw it before and sees it after.
     #[serde(rename = "token:moved")]
     TokenMoved { token_id: TokenId, from_hex_key: HexKey, to_hex_key: HexKey, moved_by: UserId },
+    /// To whoever saw it before and sees it after.
     #[serde(rename = "token:updated")]
     TokenUpdated { token_id: TokenId, updates: TokenUpdates },
+    /// A token is gone, or out of sight.
     #[serde(rename = "token:deleted")]
     TokenDeleted { token_id: TokenId },
 }
 
+/// Where a campaign's session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "SessionStatus")]
 pub enum Status {
     Waiting,
     Active,

@@ -14,7 +14,7 @@ pub enum TokenType {
     Npc,
 }
 
-/// A token as it stands: the state, the row and (serialized) the `token` of `token:created`.
+/// A token as it stands: in the state, in its row and in frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Token {

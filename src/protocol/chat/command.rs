@@ -148,8 +148,9 @@ pub struct Answer {
     pub messages: Option<Vec<Message>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_more: Option<bool>,
-    /// `Some(None)` is `null`: there is nothing older.
+    /// `null` (`Some(None)`): there is nothing older.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-null-means" = "nothing older"))]
     pub next_cursor: Option<Option<i64>>,
     /// A map by id: beside nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]

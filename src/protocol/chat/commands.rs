@@ -13,54 +13,71 @@ use crate::protocol::limits::{OLDER_DEFAULT, OLDER_MAX, PRESENCE_USERS_MAX, UNRE
 
 vocabulary! {
     Body;
+    /// Answered by the connection itself.
     "ping" Ping {}
+    /// To a channel or a conversation that the sender is in.
     "message:send" Send {
         target_id: PlaceId,
         target_type: PlaceType,
         #[serde(deserialize_with = "content")] #[schemars(length(min = 1, max = 10_000))] content: String,
         #[serde(default)] parent_id: Option<MessageId>,
     }
+    /// The author's.
     "message:edit" Edit {
         message_id: MessageId,
         #[serde(deserialize_with = "content")] #[schemars(length(min = 1, max = 10_000))] content: String,
     }
+    /// The author's, or an admin's of the workspace. The message keeps its place and loses its content.
     "message:delete" Delete { message_id: MessageId }
+    /// Messages before `cursor`, a `sequence`, or the newest; oldest first.
     "message:getOlder" GetOlder {
         target_id: PlaceId,
         target_type: PlaceType,
         #[serde(default, deserialize_with = "cursor")] #[schemars(range(min = 0))] cursor: Option<i64>,
         #[serde(default, deserialize_with = "limit")] #[schemars(range(min = 1, max = 200))] limit: Option<u32>,
     }
+    /// Reacts, or takes the same reaction back.
     "reaction:toggle" ToggleReaction {
         message_id: MessageId,
         #[serde(deserialize_with = "emoji")] #[schemars(length(min = 1, max = 32))] emoji: String,
     }
+    /// The others are told; it ends by itself after 10 s.
     "typing:start" StartTyping { target_id: PlaceId, target_type: PlaceType }
+    /// The others are told.
     "typing:stop" StopTyping { target_id: PlaceId, target_type: PlaceType }
+    /// This connection's user is away, if no other connection of his or hers says otherwise.
     "presence:setAway" SetAway {}
+    /// This connection's user is back.
     "presence:setActive" SetActive {}
+    /// Who of these people is here.
     "presence:fetch" FetchPresence {
         workspace_id: WorkspaceId,
         #[serde(deserialize_with = "list::<0, PRESENCE_USERS_MAX, _, _>")] #[schemars(length(max = 100))] user_ids: Vec<UserId>,
     }
+    /// This connection hears the channel or the conversation again; whoever is not in a public channel becomes a member of it.
     "room:join" JoinRoom { room_id: PlaceId, room_type: PlaceType }
+    /// This connection ceases to hear the channel or the conversation; the membership stays.
     "room:leave" LeaveRoom { room_id: PlaceId, room_type: PlaceType }
+    /// Whether the user is in the workspace.
     "workspace:join" JoinWorkspace { workspace_id: WorkspaceId }
+    /// How many messages are unread in these, or in all that the user is in.
     "unread:fetch" FetchUnread {
         #[serde(default)] #[schemars(length(max = 1_000))] channel_ids: Option<Places<ChannelId>>,
         #[serde(default)] #[schemars(length(max = 1_000))] conversation_ids: Option<Places<ConversationId>>,
     }
+    /// Everything in the channel or the conversation is read; one of the two.
     "unread:markRead" MarkRead { #[serde(default)] channel_id: Option<ChannelId>, #[serde(default)] conversation_id: Option<ConversationId> }
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "RoomType")]
 enum PlaceType {
     Channel,
     Dm,
 }
 
-/// A list of one `unread:fetch`.
+// A list of one `unread:fetch`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(transparent, bound(deserialize = "T: Deserialize<'de>"))]
 #[schemars(inline)]

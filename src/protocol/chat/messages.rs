@@ -15,12 +15,16 @@ pub enum ServerMessage {
     /// The connection is in all its rooms.
     #[serde(rename = "ready")]
     Ready {},
+    /// To the channel or the conversation.
     #[serde(rename = "message:new")]
     MessageNew(Message),
+    /// To the channel or the conversation: the message as it is with its new content.
     #[serde(rename = "message:edited")]
     MessageEdited(Message),
+    /// To the channel or the conversation: its content is gone, its place stays.
     #[serde(rename = "message:deleted")]
     MessageDeleted { message_id: MessageId, deleted_at: Timestamp, channel_id: Option<ChannelId>, conversation_id: Option<ConversationId> },
+    /// To the channel or the conversation.
     #[serde(rename = "reaction:update")]
     ReactionUpdate {
         message_id: MessageId,
@@ -31,9 +35,10 @@ pub enum ServerMessage {
         channel_id: Option<ChannelId>,
         conversation_id: Option<ConversationId>,
     },
-    /// Ends by itself after 10 s.
+    /// To the others in the channel or the conversation; ends by itself after 10 s.
     #[serde(rename = "typing:update")]
     TypingUpdate { user_id: UserId, user_name: Arc<str>, target_id: String, is_typing: bool },
+    /// Somebody of the workspace is here, away or gone.
     #[serde(rename = "presence:update")]
     PresenceUpdate { user_id: UserId, status: Status },
     /// To the user alone.
@@ -51,6 +56,7 @@ pub enum ServerMessage {
     /// To whoever was taken out of it.
     #[serde(rename = "room:left")]
     RoomLeft { room_id: String, room_type: RoomType },
+    /// To the channel: nothing can be written in it any more.
     #[serde(rename = "channel:archived")]
     ChannelArchived { channel_id: ChannelId },
 }
@@ -99,8 +105,10 @@ pub enum ReactionAction {
     Removed,
 }
 
+/// Whether somebody is here, over all of his or her connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "PresenceStatus")]
 pub enum Status {
     Active,
     Away,
