@@ -83,6 +83,8 @@ id!(/// A channel of a workspace: `channel.id`.
     ChannelId);
 id!(/// A conversation of the same people: `conversation.id`.
     ConversationId);
+id!(/// A channel or a conversation, whichever: `targetId`, `roomId`.
+    PlaceId);
 id!(/// A message in a channel or a conversation: `message.id`.
     MessageId);
 

@@ -6,8 +6,10 @@
 pub mod campaign;
 pub mod chat;
 pub mod close;
+pub mod decode;
 pub mod engineio;
 pub mod error;
+mod fields;
 pub mod frame;
 pub mod hex;
 pub mod ids;

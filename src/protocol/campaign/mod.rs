@@ -6,6 +6,7 @@ mod decode;
 mod messages;
 pub mod token;
 
-pub use commands::command_schemas;
-pub use decode::{Body, Decoded, Refused, decode};
+pub use crate::protocol::decode::{Decoded, Refused};
+pub use commands::{command_schemas, knows};
+pub use decode::{Body, decode, decode_event};
 pub use messages::{Everyone, JoinedPlayer, MapHex, Player, Seen, ServerMessage, StagedItem, Status};

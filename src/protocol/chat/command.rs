@@ -118,7 +118,7 @@ impl Command {
 pub enum Query {
     /// `message:getOlder`: those with a lower `sequence` than `before` (the newest without), oldest first. `limit` is 1–200.
     Older { target: Target, before: Option<i64>, limit: u32 },
-    /// `presence:fetch`: at most 100, without repeats.
+    /// `presence:fetch`: at most 100.
     Presence { workspace_id: WorkspaceId, users: Vec<UserId> },
     /// `unread:fetch`: without lists, of all channels and conversations of the asker.
     Unread { channels: Option<Vec<ChannelId>>, conversations: Option<Vec<ConversationId>> },
