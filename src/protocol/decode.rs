@@ -94,6 +94,11 @@ fn id_and_head(text: &str, is_object: &str) -> Result<(Option<CommandId>, Head),
     Ok((id, head))
 }
 
+/// The `id` of a text frame that is not going to be read.
+pub fn id_of(text: &str) -> Option<CommandId> {
+    id_and_head(text, "").ok()?.0
+}
+
 #[derive(Default)]
 enum Given {
     #[default]

@@ -17,7 +17,7 @@ use crate::auth::credentials::Credentials;
 use crate::protocol::close::Close;
 use crate::protocol::limits::BYTES_BEFORE_CONNECTED_MAX;
 use crate::protocol::socketio::{
-    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Event, Malformed, Packet, Reader, Recovery, connect_error, split_recovery,
+    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Event, Malformed, Namespace, Packet, Reader, Recovery, connect_error, split_recovery,
 };
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::connection::{Connection, Identity, Returning};
@@ -165,8 +165,7 @@ impl Client {
             Ok(identity) => self.connect(wire, identity, recovery).await,
             Err(Refusal::Told(message)) => {
                 self.leave(&wire);
-                let main = Default::default();
-                say(&wire, &connect_error(&main, message));
+                say(&wire, &connect_error(&Namespace::MAIN, message));
             }
             // Its client comes back by itself.
             Err(Refusal::Cut(close)) => wire.close(Ending::Cut(close)),

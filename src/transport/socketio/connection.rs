@@ -24,7 +24,7 @@ use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
 use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
 use crate::protocol::session::ErrorFrame;
-use crate::protocol::socketio::{Event, connected, disconnect};
+use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
@@ -334,7 +334,7 @@ impl Connection {
             if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
                 recoveries.live(pid, self.id, self.hub.clone());
             }
-            connected(&Default::default(), &state.sid, state.pid.as_deref())
+            connected(&Namespace::MAIN, &state.sid, state.pid.as_deref())
         };
         say(&self.wire, &reply);
     }
@@ -398,7 +398,7 @@ impl Connection {
     /// Sends the client away: it does not come back by itself.
     pub fn send_away(&self, close: Close) {
         log::info!("connection={} is sent away: {close}", self.id);
-        say(&self.wire, &disconnect(&Default::default()));
+        say(&self.wire, &disconnect(&Namespace::MAIN));
         let (client, wire) = (self.client.clone(), self.wire.clone());
         // Whoever says this may be at work on the very lines that are cleared away now.
         actix::spawn(async move {
@@ -505,7 +505,8 @@ impl Speaker for Connection {
             };
             (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
             if hold {
-                return drop(place.held.get_or_insert_default());
+                place.held.get_or_insert_default();
+                return;
             }
             (place.is_in, place.held) = (true, None);
             if place.position.is_some()
@@ -534,7 +535,9 @@ impl Speaker for Connection {
         if asked.is_some() {
             self.show(entry, asked);
         }
-        held.into_iter().for_each(|(frames, seq)| drop(self.say(no, &frames, seq)));
+        for (frames, seq) in held {
+            self.say(no, &frames, seq);
+        }
         self.settle_soon();
     }
 

@@ -8,10 +8,9 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::actors::executor::StoreError;
-use crate::actors::lobby::{AnyRoom, Kind};
+use crate::actors::lobby::Kind;
 use crate::actors::parts::Frames;
 use crate::actors::room::{Cursor, Order, Room, StoredRoom};
 use crate::actors::speech::{Done, Tag};
