@@ -34,7 +34,7 @@ use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
 use crate::protocol::{campaign, chat};
-use crate::rooms::kernel::Request;
+use crate::rooms::kernel::{Request, RoomLogic};
 
 /// What all connections of the process share.
 pub struct ConnectionContext {
@@ -95,6 +95,9 @@ enum Stage {
     },
     Open(Place),
 }
+
+/// What a client can say to a kind of room.
+type BodyFor<L> = Body<<L as RoomLogic>::Command, <L as RoomLogic>::Query, <L as RoomLogic>::Signal>;
 
 pub struct Connection {
     line: Rc<Line>,
@@ -160,7 +163,7 @@ impl Connection {
         }
     }
 
-    fn take<L: StoredRoom>(&self, room: &Addr<Room<L>>, decoded: Result<Decoded<Body<L::Command, L::Query, L::Signal>>, Refused>) {
+    fn take<L: StoredRoom>(&self, room: &Addr<Room<L>>, decoded: Result<Decoded<BodyFor<L>>, Refused>) {
         match decoded {
             Ok(Decoded { id, body: Body::Ping }) => self.pong(id),
             Ok(Decoded { id, body: Body::Command(command) }) => self.order(room, id, Request::Command(command)),

@@ -11,6 +11,7 @@ use crate::actors::hub::{Hubs, ListSessions, SessionsRead};
 use crate::cluster::node::{self, Lease};
 use crate::store::accounts::still_valid;
 use crate::store::journal::prune;
+use crate::store::recovery;
 
 /// A session that ended elsewhere is noticed after this time at the latest, and so is one that expired.
 const SESSIONS_EVERY: Duration = Duration::from_secs(10);
@@ -50,6 +51,8 @@ async fn forget_old_rows(database: Database, retention: Duration) {
                 break;
             }
         }
+        // Its rows are few; what is left of them goes the next time.
+        let _ = database.write(|db| recovery::prune(db, clock::now())).await;
     }
 }
 

@@ -101,7 +101,8 @@ impl Recoveries {
             // It ends before the hub answers, and has been kept then.
             hub.addr.send(CloseOne(connection, Close::Replaced)).await.ok()?;
         }
-        let kept = match self.lock().take(&pid) {
+        let known = self.lock().take(&pid);
+        let kept = match known {
             Some(kept) => Some(kept),
             None if self.began.elapsed() > RECOVERY_SPAN => None,
             None => read(pid, database, arrived_after).await,
