@@ -210,11 +210,18 @@ impl Client {
         };
         let connection = {
             let mut state = self.state.borrow_mut();
-            let Link::Entering { early, .. } = &mut state.link else { return };
-            let early = std::mem::take(early);
-            if !wire.is_open() {
-                return;
-            }
+            let early = match &mut state.link {
+                Link::Entering { early, .. } if wire.is_open() => std::mem::take(early),
+                _ => {
+                    if let (Some(recoveries), Some(Returning { pid, kept, .. }), false) =
+                        (&self.shared.recoveries, returning, wire.is_open())
+                    {
+                        // It was lost, and may come back again.
+                        recoveries.keep(&pid, kept);
+                    }
+                    return;
+                }
+            };
             let connection = Connection::open(self.shared.clone(), self.me.clone(), wire, identity);
             early.into_iter().for_each(|event| connection.put_off(event));
             state.link = Link::In(connection.clone());

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::engineio::upper::{Gone, Message};
@@ -47,22 +48,21 @@ pub struct Identity {
 
 /// A client that comes back, and where it was in each room.
 pub struct Returning {
-    pid: String,
-    sid: String,
-    offsets: Offsets,
+    pub pid: String,
+    /// With the offsets of what it has got.
+    pub kept: Kept,
     positions: Vec<(RoomId, Position)>,
 }
 
 impl Returning {
     /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
-    pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
-        let Kept { sid, mut offsets, .. } = kept;
+    pub fn new(mut kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
         let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
-        let positions = offsets.rewind(match count {
+        let positions = kept.offsets.rewind(match count {
             Some(count) => count.parse().ok()?,
             None => 0,
         })?;
-        Some(Self { pid, sid, offsets, positions })
+        Some(Self { pid, kept, positions })
     }
 }
 
@@ -87,7 +87,10 @@ pub struct State {
     /// Without one the connection cannot be recovered, and events carry no offset.
     pid: Option<String>,
     offsets: Offsets,
+    /// Of a client that comes back and has not been told that it is: what it takes to come back again, if it is lost meanwhile.
+    came_back_with: Option<Kept>,
     pub places: Vec<Place>,
+    attempts: u64,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -123,6 +126,8 @@ enum Recovering {
 /// A room that the connection is in, or is coming into.
 pub struct Place {
     pub id: RoomId,
+    /// Tells a place from one that was left and come into again.
+    attempt: u64,
     /// Known when the room has been told of the connection.
     pub room: Option<AnyRoom>,
     /// Known when the room has answered.
@@ -136,13 +141,21 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The event that asked for it waits for an answer.
-    asked: Option<Asked>,
+    /// The events that asked for it, which wait for an answer.
+    asked: Vec<Asked>,
+    /// Go when it is in, or is not to be: what was sent meanwhile waits for that.
+    waiters: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     pub tag: Option<Tag>,
+}
+
+impl Place {
+    fn is_settled(&self) -> bool {
+        self.is_in && self.room.is_some()
+    }
 }
 
 impl Connection {
@@ -155,7 +168,9 @@ impl Connection {
             sid: random::token(),
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
+            came_back_with: None,
             places: Vec::new(),
+            attempts: 0,
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
@@ -192,9 +207,12 @@ impl Connection {
     pub async fn begin(self: Rc<Self>, returning: Option<Returning>) {
         let mut positions = HashMap::new();
         let recovering = returning.map(|returning| {
+            let Returning { pid, kept, positions: known } = returning;
             let mut state = self.state.borrow_mut();
-            (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
-            positions.extend(returning.positions);
+            (state.sid, state.offsets) = (kept.sid.clone(), kept.offsets.clone());
+            self.make_known(&pid);
+            (state.pid, state.came_back_with) = (Some(pid), Some(kept));
+            positions.extend(known);
             Recovering::Hopeful
         });
         if recovering.is_none() {
@@ -223,27 +241,60 @@ impl Connection {
         self.settle();
     }
 
-    /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
-        let place =
-            Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
-        self.state.borrow_mut().places.push(place);
+    /// Comes into a room, if it is not on its way there; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. What is given
+    /// ends when that is known.
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> oneshot::Receiver<()> {
+        let (waiter, settled) = oneshot::channel();
+        let attempt = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            state.attempts += 1;
+            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
+                place.asked.extend(asked);
+                place.waiters.push(waiter);
+                // The room is not asked for what was missed, so that nobody can go on there.
+                if position.is_some()
+                    && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+                {
+                    *recovering = Recovering::Failed;
+                }
+                return settled;
+            }
+            state.places.push(Place {
+                id: id.clone(),
+                attempt: state.attempts,
+                room: None,
+                no: None,
+                is_in: false,
+                seq: 0,
+                epoch: 0,
+                position,
+                missed: None,
+                held: None,
+                asked: asked.into_iter().collect(),
+                waiters: vec![waiter],
+            });
+            state.attempts
+        };
         let connection = self.me();
         let since = position.map(|position| position.cursor);
         actix::spawn(async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
-            connection.joined(id, joined);
+            connection.joined(&id, attempt, joined);
         });
+        settled
     }
 
-    fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
+    fn joined(&self, id: &RoomId, attempt: u64, joined: Result<AnyRoom, Rejection>) {
         let Ok(room) = joined else { return self.wire.close(Ending::Cut(Close::TryAgainLater)) };
         {
             let mut state = self.state.borrow_mut();
-            match state.places.iter_mut().find(|place| place.id == id && place.room.is_none()) {
-                Some(place) => place.room = Some(room),
+            match state.places.iter_mut().find(|place| place.id == *id) {
+                Some(place) if place.attempt == attempt => place.room = Some(room),
+                // The room knows the connection once, and by a later attempt.
+                Some(_) => return,
                 // It was left meanwhile, or everything is over.
                 None => return room.leave(self.id),
             }
@@ -266,11 +317,16 @@ impl Connection {
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        let phase = self.state.borrow().phase;
+        let phase = {
+            let mut state = self.state.borrow_mut();
+            state.places.iter_mut().filter(|place| place.is_settled()).for_each(|place| place.waiters.clear());
+            state.phase
+        };
         let Phase::Entering { recovering } = phase else { return self.work() };
-        if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
+        if !self.state.borrow().places.iter().all(Place::is_settled) {
             return;
         }
+        self.state.borrow_mut().came_back_with = None;
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
@@ -312,6 +368,9 @@ impl Connection {
         let campaigns: Vec<RoomId> = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
+            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
+                recoveries.forget(pid);
+            }
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
@@ -328,12 +387,17 @@ impl Connection {
     fn say_connected(&self) {
         let reply = {
             let state = self.state.borrow();
-            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-                recoveries.live(pid, self.id, self.hub.clone());
-            }
+            state.pid.iter().for_each(|pid| self.make_known(pid));
             connected(&Namespace::MAIN, &state.sid, state.pid.as_deref())
         };
         say(&self.wire, &reply);
+    }
+
+    /// Whoever has the pid can take the connection over.
+    fn make_known(&self, pid: &str) {
+        if let Some(recoveries) = &self.shared.recoveries {
+            recoveries.live(pid, self.id, self.hub.clone());
+        }
     }
 
     fn say_held(&self) {
@@ -421,9 +485,15 @@ impl Connection {
         }
         state.queue.clear();
         state.gathers.clear();
+        let came_back_with = state.came_back_with.take();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-            match gone {
-                Some(gone) if was == Phase::Open && can_come_back(gone) => recoveries.keep(pid, self.kept(&state)),
+            let kept = match (was, came_back_with) {
+                (Phase::Open, _) => Some(self.kept(&state)),
+                // Nothing of what was missed has been said.
+                (_, came_back_with) => came_back_with,
+            };
+            match kept {
+                Some(kept) if gone.is_some_and(can_come_back) => recoveries.keep(pid, kept),
                 _ => recoveries.forget(pid),
             }
         }
@@ -511,9 +581,9 @@ impl Speaker for Connection {
             {
                 *recovering = Recovering::Failed;
             }
-            place.asked.take()
+            std::mem::take(&mut place.asked)
         };
-        self.show(entry, asked);
+        self.show(entry, &asked);
         self.settle_soon();
     }
 
@@ -527,10 +597,10 @@ impl Speaker for Connection {
             if let Phase::Entering { recovering: Some(_) } = state.phase {
                 place.missed = Some(entry.frames.clone());
             }
-            (place.asked.take(), held)
+            (std::mem::take(&mut place.asked), held)
         };
-        if asked.is_some() {
-            self.show(entry, asked);
+        if !asked.is_empty() {
+            self.show(entry, &asked);
         }
         for (frames, seq) in held {
             self.say(no, &frames, seq);
@@ -599,10 +669,9 @@ impl Speaker for Connection {
             return self.wire.close(Ending::Cut(close));
         }
         let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
-        match place.asked {
-            Some(Asked { tag }) => self.refuse(tag, &rejection),
-            None if room.kind() == RoomKind::Campaign && place.is_in => self.tell_refusal(None, None, &rejection),
-            None => {}
+        place.asked.iter().for_each(|asked| self.refuse(asked.tag, &rejection));
+        if place.asked.is_empty() && room.kind() == RoomKind::Campaign && place.is_in {
+            self.tell_refusal(None, None, &rejection);
         }
         self.settle_soon();
     }
@@ -610,8 +679,7 @@ impl Speaker for Connection {
     fn welcome(&self, room: &RoomId) {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
-            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
-            if !is_known && !connection.is_over() {
+            if !connection.is_over() {
                 connection.join(room, None, None);
             }
         });
@@ -636,9 +704,9 @@ impl Speaker for Connection {
 
 impl Connection {
     /// What whoever came in is told: the answer, then the state or what was missed.
-    fn show(&self, entry: &Entry, asked: Option<Asked>) {
+    fn show(&self, entry: &Entry, asked: &[Asked]) {
         let is_campaign = entry.room.kind() == RoomKind::Campaign;
-        if let Some(Asked { tag }) = asked {
+        for Asked { tag } in asked {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
             // The frame begins with its type, which an answer has not.
             let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);
@@ -647,7 +715,7 @@ impl Connection {
             } else {
                 format!("{{\"success\":true,\"seq\":{}}}", entry.connected.seq)
             };
-            self.acknowledge(tag, &body);
+            self.acknowledge(*tag, &body);
         }
         // A workspace shows nothing but that one is in it, which is told when all rooms are there.
         let shown = is_campaign && !entry.frames.is_empty();

@@ -8,6 +8,7 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
@@ -175,7 +176,7 @@ impl Connection {
 
     fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
         match name {
-            "campaign:join" => self.join_campaign(fields, tag),
+            "campaign:join" => return self.join_campaign(fields, tag),
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
@@ -184,23 +185,24 @@ impl Connection {
         None
     }
 
-    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
-        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
-            Ok(fields) => fields,
-            Err(error) => return self.refuse(tag, &bad(error.to_string())),
-        };
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        let joined = self.begin_campaign(fields, tag).map_err(|rejection| self.refuse(tag, &rejection)).ok()?;
+        Some(settled(joined))
+    }
+
+    fn begin_campaign(&self, fields: &str, tag: Option<Tag>) -> Result<oneshot::Receiver<()>, Rejection> {
+        let JoinCampaign { campaign_id, since, epoch, .. } = serde_json::from_str(fields).map_err(|error| bad(error.to_string()))?;
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                return self
-                    .refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+                return Err(Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join(room, position, Some(Asked { tag }));
+        Ok(self.join(room, position, Some(Asked { tag })))
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -244,7 +246,10 @@ impl Connection {
     fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
         match room.try_send(Order { connection: self.id, tag, id, request }) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.refuse(tag, &Rejection::busy()),
+            Err(SendError::Full(_)) => match tag {
+                Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
+                tag => self.refuse(tag, &Rejection::busy()),
+            },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
     }
@@ -310,10 +315,7 @@ impl Connection {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here { workspace_id } => {
-                self.join_workspace(workspace_id, tag);
-                None
-            }
+            chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
             chat::Query::Unread { channels: None, conversations: None } => {
                 self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
                 None
@@ -328,12 +330,15 @@ impl Connection {
         }
     }
 
-    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) -> Option<Later> {
         let room = RoomId::workspace(workspace);
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
-            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
-            None => self.join(room, None, Some(Asked { tag })),
+            Some(seq) => {
+                self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
+                None
+            }
+            None => Some(settled(self.join(room, None, Some(Asked { tag })))),
         }
     }
 
@@ -454,6 +459,11 @@ impl Connection {
         let asked = asked.collect();
         self.gather(tag, Some(UnreadCounts::default()), asked);
     }
+}
+
+/// Until a room was come into, or is not to be: what comes after it may be for that room.
+fn settled(joined: oneshot::Receiver<()>) -> Later {
+    joined.map(drop).boxed_local()
 }
 
 fn kind_of(target: &chat::Target) -> &'static str {
