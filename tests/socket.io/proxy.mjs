@@ -4,12 +4,14 @@ import net from "node:net";
 
 export class Proxy {
   #pairs = new Set();
+  #down = false;
 
   /** A proxy before the server at this address; `base` is its own. */
   static async before(base) {
     const proxy = new Proxy();
     const { port } = new URL(base);
     proxy.server = net.createServer((near) => {
+      if (proxy.#down) return near.destroy();
       const far = net.connect({ host: "127.0.0.1", port });
       const pair = { near, far, frozen: false };
       proxy.#pairs.add(pair);
@@ -30,13 +32,18 @@ export class Proxy {
     this.#pairs.delete(pair);
   }
 
-  /** All connections are lost, on both sides. */
-  cut() {
+  /** All connections are lost, on both sides, and so are new ones until it is up again. */
+  down() {
+    this.#down = true;
     for (const { near, far } of this.#pairs) {
       near.destroy();
       far.destroy();
     }
     this.#pairs.clear();
+  }
+
+  up() {
+    this.#down = false;
   }
 
   /** The connections that there are pass nothing on any more, not even their end. New ones do. */
@@ -58,7 +65,7 @@ export class Proxy {
   }
 
   close() {
-    this.cut();
+    this.down();
     this.server.close();
   }
 }
