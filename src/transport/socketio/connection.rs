@@ -101,6 +101,8 @@ pub struct State {
     pub working: bool,
     /// Answers that are put together from those of several rooms.
     pub gathers: HashMap<u64, Gather>,
+    /// How many rooms were asked for such an answer.
+    pub gather_tags: u64,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -177,6 +179,7 @@ impl Connection {
             queue_bytes: 0,
             working: false,
             gathers: HashMap::new(),
+            gather_tags: 0,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -665,6 +668,7 @@ impl Speaker for Connection {
             }
             place
         };
+        self.gather_without(room);
         if matches!(close, Close::TryAgainLater | Close::Restarting) {
             return self.wire.close(Ending::Cut(close));
         }

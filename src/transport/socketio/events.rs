@@ -1,6 +1,6 @@
 //! What a client wants: which room an event is for, and the answers that take more than one room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,8 @@ type Later = LocalBoxFuture<'static, ()>;
 pub struct Gather {
     /// What the client waits with.
     tag: Option<Tag>,
-    rooms: usize,
+    /// The rooms that have not answered, by the tag that each was given.
+    rooms: HashMap<u64, RoomId>,
     unread: Option<UnreadCounts>,
     refused: Option<Rejection>,
 }
@@ -381,33 +382,42 @@ impl Connection {
             };
             state.places.iter().filter_map(room).collect()
         };
-        self.gather(tag, unread, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
+        let asked = rooms.into_iter().map(|(id, room)| {
+            let request = request(&id);
+            (id, room, request)
+        });
+        self.gather(tag, unread, asked.collect());
     }
 
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(Addr<Room<Workspace>>, Request<Workspace>)>) {
-        let number = {
+    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Addr<Room<Workspace>>, Request<Workspace>)>) {
+        let (number, first_tag) = {
             let mut state = self.state.borrow_mut();
             if state.gathers.len() >= GATHERS_MAX {
                 drop(state);
                 return self.refuse(tag, &Rejection::busy());
             }
+            let first_tag = state.gather_tags;
+            state.gather_tags += asked.len() as u64;
             let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            state.gathers.insert(number, Gather { tag, rooms: asked.len(), unread, refused: None });
-            number
+            let rooms = (first_tag..).zip(asked.iter().map(|(id, ..)| id.clone())).collect();
+            state.gathers.insert(number, Gather { tag, rooms, unread, refused: None });
+            (number, first_tag)
         };
         if asked.is_empty() {
             return self.finish(number);
         }
-        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), None, request));
+        for (tag, (_, room, request)) in (first_tag..).zip(asked) {
+            self.order(&room, Some(Gather::tag(tag)), None, request);
+        }
     }
 
     /// One of the answers to what was asked of several rooms.
     pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
-        let number = tag - ACK_ID_MAX - 1;
-        let is_complete = {
+        let tag = tag - ACK_ID_MAX - 1;
+        let complete = {
             let mut state = self.state.borrow_mut();
-            let Some(gather) = state.gathers.get_mut(&number) else { return };
-            gather.rooms -= 1;
+            let Some((&number, gather)) = state.gathers.iter_mut().find(|(_, gather)| gather.rooms.contains_key(&tag)) else { return };
+            gather.rooms.remove(&tag);
             match (outcome, &mut gather.unread) {
                 (Err(rejection), _) => gather.refused = Some(rejection.clone()),
                 (Ok(done), Some(unread)) => {
@@ -418,11 +428,23 @@ impl Connection {
                 }
                 (Ok(_), None) => {}
             }
-            gather.rooms == 0
+            gather.rooms.is_empty().then_some(number)
         };
-        if is_complete {
-            self.finish(number);
-        }
+        complete.into_iter().for_each(|number| self.finish(number));
+    }
+
+    /// A room that the connection is not in any more does not answer.
+    pub fn gather_without(&self, room: &RoomId) {
+        let complete: Vec<u64> = {
+            let mut state = self.state.borrow_mut();
+            let waiting = state.gathers.iter_mut().filter(|(_, gather)| gather.rooms.values().any(|waited_for| waited_for == room));
+            let without = |(&number, gather): (&u64, &mut Gather)| {
+                gather.rooms.retain(|_, waited_for| waited_for != room);
+                gather.rooms.is_empty().then_some(number)
+            };
+            waiting.filter_map(without).collect()
+        };
+        complete.into_iter().for_each(|number| self.finish(number));
     }
 
     fn finish(&self, number: u64) {
@@ -453,8 +475,9 @@ impl Connection {
             }
         }
         let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
-            let room = self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))?;
-            Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+            let id = RoomId::workspace(&workspace);
+            let room = self.room::<Workspace>(Some(&id))?;
+            Some((id, room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
         });
         let asked = asked.collect();
         self.gather(tag, Some(UnreadCounts::default()), asked);
