@@ -1,5 +1,7 @@
 //! Campaigns as a kind of room: where their rows are.
 
+use std::convert::Infallible;
+
 use diesel::dsl::exists;
 use diesel::{QueryDsl, QueryResult, RunQueryDsl, select};
 
@@ -19,6 +21,10 @@ impl StoredRoom for Campaign {
 
     fn read(db: &mut Db, room: &RoomId) -> QueryResult<Option<Self>> {
         Ok(load_campaign(db, &CampaignId::new(room.local()))?.map(Campaign::from_stored))
+    }
+
+    fn look_up(_: &mut Db, _: &RoomId, lookup: Infallible) -> QueryResult<Infallible> {
+        match lookup {}
     }
 
     fn domain_rows(room: &RoomId, rows: Vec<Row>) -> DomainRows {

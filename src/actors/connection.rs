@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix::dev::SendError;
-use actix::{Actor, ActorContext, AsyncContext, Handler, Message, StreamHandler};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, StreamHandler};
 use actix_web::error::PayloadError;
 use actix_web_actors::HttpContext;
 use bytes::Bytes;
@@ -19,18 +19,21 @@ use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::counts::Counts;
 use crate::actors::hub::{self, HubRef};
 use crate::actors::inlet::{Inlet, Said};
-use crate::actors::line::{ConnectionId, Line, LineSession};
-use crate::actors::lobby::{CampaignRoom, Rooms};
+use crate::actors::line::{ConnectionId, Line, LineSession, Socket, Voice, refuse};
+use crate::actors::lobby::{AnyRoom, Rooms};
+use crate::actors::pace::Pace;
 use crate::actors::parts::encode_one;
 use crate::actors::registry::Registry;
-use crate::actors::room::{Cursor, Join, Leave, Order, RoomContext};
+use crate::actors::room::{Cursor, Join, Order, Room, RoomContext, StoredRoom};
+use crate::actors::speech::Reply;
 use crate::protocol::campaign::{Body, Decoded, decode};
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::frame::Limits;
-use crate::protocol::ids::{RoomId, UserId};
+use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
+use crate::rooms::kernel::Request;
 
 /// What all connections of the process share.
 pub struct ConnectionContext {
@@ -42,6 +45,14 @@ pub struct ConnectionContext {
     pub rate_limits: bool,
     pub message_bytes_max: usize,
     pub outbox_bytes_max: usize,
+    pub pace: Pace,
+}
+
+impl ConnectionContext {
+    /// Counts a message of a user in.
+    pub fn admit_message(&self, user: &UserId) -> Result<(), Rejection> {
+        if self.rate_limits { self.pace.admit(user, Instant::now()) } else { Ok(()) }
+    }
 }
 
 /// Who wants in, and where.
@@ -60,14 +71,13 @@ pub struct Admit(pub Result<Admission, Close>);
 
 /// A place in a room. Whatever becomes of the connection, the room is told when it is given up.
 struct Place {
-    room: CampaignRoom,
+    room: AnyRoom,
     connection: ConnectionId,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // At most one for each Join, which went through the bounded way.
-        self.room.do_send(Leave { connection: self.connection });
+        self.room.leave(self.connection);
     }
 }
 
@@ -87,6 +97,7 @@ enum Stage {
 
 pub struct Connection {
     line: Rc<Line>,
+    socket: Rc<Socket>,
     hub: HubRef,
     inlet: Inlet,
     stage: Stage,
@@ -97,10 +108,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(line: Rc<Line>, hub: HubRef, context: Arc<ConnectionContext>) -> Self {
+    pub fn new(socket: Rc<Socket>, hub: HubRef, context: Arc<ConnectionContext>) -> Self {
         let limits = Limits { message_bytes_max: context.message_bytes_max, fragments_max: FRAGMENTS_MAX as u32 };
         Self {
-            line,
+            line: Line::new(ConnectionId::next(), Voice::Socket(socket.clone())),
+            socket,
             hub,
             inlet: Inlet::new(limits),
             stage: Stage::Waiting { early: Vec::new(), bytes: 0 },
@@ -114,7 +126,7 @@ impl Connection {
     fn hear(&mut self, said: Said) {
         let text = match said {
             Said::Text(text) => text,
-            Said::Binary(_) => return self.line.outbox.close(Close::TextOnly),
+            Said::Binary(_) => return self.socket.outbox.close(Close::TextOnly),
         };
         match &mut self.stage {
             Stage::Open(place) => {
@@ -125,49 +137,54 @@ impl Connection {
                 // Also an empty one takes room.
                 *bytes += text.len() + size_of::<ByteString>();
                 if *bytes > BYTES_BEFORE_CONNECTED_MAX {
-                    return self.line.outbox.close(Close::MessageTooBig);
+                    return self.socket.outbox.close(Close::MessageTooBig);
                 }
                 early.push(text);
             }
         }
     }
 
-    fn handle_frame(&mut self, text: &str, room: &CampaignRoom) {
+    fn handle_frame(&mut self, text: &str, room: &AnyRoom) {
         if self.context.rate_limits
             && let Err(wait) = self.bucket.take(Instant::now())
         {
             return self.strike(text, wait);
         }
-        match decode(text) {
-            Ok(Decoded { id, body: Body::Ping }) => {
-                self.line.outbox.answer(&encode_one(&Pong { id }, None));
-            }
-            Ok(Decoded { id, body: Body::Command(command) }) => {
-                let order = Order { connection: self.line.id, id: id.clone(), command };
-                match room.try_send(order) {
-                    Ok(()) => {}
-                    Err(SendError::Full(_)) => self.refuse(id, Rejection::busy()),
-                    Err(SendError::Closed(_)) => self.line.outbox.close(Close::Restarting),
-                }
-            }
-            Err(refused) => self.refuse(refused.id, refused.rejection),
+        match room {
+            AnyRoom::Campaign(room) => match decode(text) {
+                Ok(Decoded { id, body: Body::Ping }) => self.pong(id),
+                Ok(Decoded { id, body: Body::Command(command) }) => self.order(room, id, Request::Command(command)),
+                Err(refused) => self.refuse(refused.id, refused.rejection),
+            },
         }
     }
 
-    fn refuse(&self, id: Option<crate::protocol::ids::CommandId>, rejection: Rejection) {
+    fn pong(&self, id: Option<CommandId>) {
+        self.socket.outbox.answer(&encode_one(&Pong { id }, None));
+    }
+
+    fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, id: Option<CommandId>, request: Request<L>) {
+        match room.try_send(Order { connection: self.line.id, tag: None, id: id.clone(), request }) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => self.refuse(id, Rejection::busy()),
+            Err(SendError::Closed(_)) => self.socket.outbox.close(Close::Restarting),
+        }
+    }
+
+    fn refuse(&self, id: Option<CommandId>, rejection: Rejection) {
         self.context.counts.command_outcome(Some(rejection.code));
-        self.line.reject(id, rejection);
+        self.line.answer(&Reply::refusal(None, id, rejection));
     }
 
     /// A frame over the limit is not carried out; who goes on all the same is closed.
     fn strike(&mut self, text: &str, wait: f32) {
         self.context.counts.rate_limited();
         if self.strikes.add(Instant::now()) > RATE_LIMIT_STRIKES_MAX {
-            return self.line.outbox.close(Close::TooManyMessages);
+            return self.socket.outbox.close(Close::TooManyMessages);
         }
         let id = decode(text).map_or_else(|refused| refused.id, |decoded| decoded.id);
         let seconds = Duration::from_secs_f32(wait).as_secs() as u32 + 1;
-        self.line.reject(id, Rejection::new(ErrorCode::RateLimited, "Too many messages").retry_in(seconds));
+        self.line.answer(&Reply::refusal(None, id, Rejection::new(ErrorCode::RateLimited, "Too many messages").retry_in(seconds)));
     }
 }
 
@@ -181,12 +198,12 @@ impl Actor for Connection {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         hub::unregister(self.line.id);
-        let reason = self.line.outbox.close_reason();
-        self.line.outbox.forget();
+        let reason = self.socket.outbox.close_reason();
+        self.socket.outbox.forget();
         self.context.counts.disconnected(reason);
         if let Some(Admission { user, room, .. }) = &self.admission {
             self.context.registry.remove(user, self.line.id);
-            let why = if self.line.silent.get() { " silent" } else { "" };
+            let why = if self.socket.silent.get() { " silent" } else { "" };
             log::info!("disconnect connection={} user={user} room={room} code={}{why}", self.line.id, reason.map_or(1006, Close::code));
         } else {
             log::info!("disconnect connection={} code={}", self.line.id, reason.map_or(1006, Close::code));
@@ -198,8 +215,8 @@ impl Actor for Connection {
 impl StreamHandler<Result<Bytes, PayloadError>> for Connection {
     fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
         let Ok(chunk) = chunk else { return ctx.stop() };
-        self.inlet.feed(&self.line, chunk);
-        while let Some(said) = self.inlet.next(&self.line) {
+        self.inlet.feed(&self.socket, chunk);
+        while let Some(said) = self.inlet.next(&self.socket) {
             self.hear(said);
         }
     }
@@ -213,18 +230,18 @@ impl Handler<Admit> for Connection {
     type Result = ();
 
     fn handle(&mut self, Admit(admission): Admit, ctx: &mut Self::Context) {
-        if !self.line.outbox.is_open() {
+        if !self.socket.outbox.is_open() {
             return;
         }
         if self.context.room_context.draining.load(Ordering::Relaxed) {
-            return self.line.outbox.close(Close::Restarting);
+            return self.socket.outbox.close(Close::Restarting);
         }
         let admission = match admission {
             Ok(admission) => admission,
-            Err(close) => return self.line.refuse(close),
+            Err(close) => return refuse(&self.socket.outbox, close),
         };
         if hub::has_just_ended(&admission.session.id) {
-            return self.line.outbox.close(Close::SessionEnded);
+            return self.socket.outbox.close(Close::SessionEnded);
         }
         log::info!("connect connection={} user={} room={}", self.line.id, admission.user, admission.room);
         self.line.session.replace(admission.session.clone());
@@ -245,11 +262,11 @@ impl Handler<Joined> for Connection {
     type Result = ();
 
     fn handle(&mut self, Joined(joined): Joined, _: &mut Self::Context) {
-        let Ok(place) = joined else { return self.line.refuse(Close::TryAgainLater) };
+        let Ok(place) = joined else { return refuse(&self.socket.outbox, Close::TryAgainLater) };
         let room = place.room.clone();
         let Stage::Waiting { early, .. } = std::mem::replace(&mut self.stage, Stage::Open(place)) else { return };
         for text in early {
-            if self.line.outbox.is_open() {
+            if self.socket.outbox.is_open() {
                 self.handle_frame(&text, &room);
             }
         }

@@ -15,14 +15,17 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use bytes::{Bytes, BytesMut};
 
 use crate::actors::counts::Counts;
-use crate::actors::line::{ConnectionId, Line, RoomNo};
-use crate::actors::parts::EncodedParts;
+use crate::actors::line::{ConnectionId, Line, RoomNo, Socket, Speaker, Voice, answer_frame};
+use crate::actors::parts::{EncodedParts, Frames, encode_one};
+use crate::actors::speech::{Entry, Reply};
 use crate::actors::vital::vital;
 use crate::protocol::close::Close;
 use crate::protocol::frame;
+use crate::protocol::ids::RoomId;
 use crate::protocol::limits::CONNECT_TIMEOUT;
+use crate::protocol::session::Epoch;
 use crate::protocol::time::Timestamp;
-use crate::rooms::kernel::MemberNo;
+use crate::rooms::kernel::{MemberNo, Topic};
 
 /// Bytes that are put together for one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -52,18 +55,20 @@ impl HubRef {
 
 /// What a room says through a hub, in the order in which it is to be heard.
 pub enum Item {
-    /// From now on the connection hears the room. `frames` (whole WebSocket frames) come first; with `hold`, what follows waits for [`Item::Release`].
-    Attach { connection: ConnectionId, member: MemberNo, leads: bool, frames: Bytes, hold: bool },
-    /// The frames that a resumed connection missed; then what was held.
-    Release { connection: ConnectionId, frames: Bytes },
+    /// From now on the connection hears the room. Its entry comes first; with `hold`, which has an empty one, what follows waits for [`Item::Release`].
+    Attach { connection: ConnectionId, member: MemberNo, leads: bool, entry: Box<Entry>, hold: bool },
+    /// What a resumed connection missed; then what was held.
+    Release { connection: ConnectionId, entry: Box<Entry> },
     /// A change, for all whom it concerns.
     Parts(Arc<EncodedParts>),
-    /// A frame for one connection.
-    To { connection: ConnectionId, frame: Bytes },
-    /// A frame for every connection of the room.
-    ToAll(Bytes),
-    /// The connection ends.
-    Detach { connection: ConnectionId, close: Close },
+    /// Frames for one connection.
+    To { connection: ConnectionId, frames: Frames },
+    /// The answer to what a connection asked.
+    Answer { connection: ConnectionId, reply: Box<Reply> },
+    /// For every connection: the room's history has a new name.
+    Epoch(i64),
+    /// The connection is not in the room, or not any more.
+    Detach { connection: ConnectionId, room: RoomId, close: Close },
 }
 
 #[derive(Message)]
@@ -109,10 +114,28 @@ struct Seat {
     line: Rc<Line>,
     member: MemberNo,
     leads: bool,
+    /// Topics that the connection has left.
+    left: Vec<Topic>,
 }
 
-#[derive(Default)]
+impl Seat {
+    /// Which part of a change it hears.
+    fn hears(&self, parts: &EncodedParts) -> Option<usize> {
+        let index = parts.matching(self.member, self.leads)?;
+        let has_left = !self.left.is_empty() && parts.part(index).topic.is_some_and(|topic| self.left.contains(&topic));
+        (!has_left).then_some(index)
+    }
+
+    fn hear(&mut self, topic: Topic, on: bool) {
+        self.left.retain(|left| *left != topic);
+        if !on {
+            self.left.push(topic);
+        }
+    }
+}
+
 struct RoomHere {
+    no: RoomNo,
     seats: Vec<Seat>,
     seat_by_connection: HashMap<ConnectionId, usize>,
     waiting: Vec<Item>,
@@ -209,13 +232,29 @@ pub fn has_just_ended(session: &str) -> bool {
 /// Forgets a connection that has ended.
 pub fn unregister(connection: ConnectionId) {
     with_here(|here| {
-        let Some(room) = here.lines.remove(&connection).and_then(|line| line.room.get()) else { return };
-        let Some(room_here) = here.rooms.get_mut(&room) else { return };
+        let Some(line) = here.lines.remove(&connection) else { return };
+        let rooms = line.rooms.take();
+        rooms.into_iter().for_each(|room| here.remove(room, connection));
+    });
+}
+
+/// The connection leaves a room by its own will; it lives on.
+pub fn leave(connection: ConnectionId, room: RoomNo) {
+    with_here(|here| {
+        let Some(line) = here.lines.get(&connection).cloned() else { return };
+        line.rooms.borrow_mut().retain(|known| *known != room);
+        here.remove(room, connection);
+    });
+}
+
+impl Here {
+    fn remove(&mut self, room: RoomNo, connection: ConnectionId) {
+        let Some(room_here) = self.rooms.get_mut(&room) else { return };
         room_here.remove(connection);
         if room_here.seats.is_empty() && room_here.waiting.is_empty() {
-            here.rooms.remove(&room);
+            self.rooms.remove(&room);
         }
-    });
+    }
 }
 
 impl Actor for Hub {
@@ -228,38 +267,46 @@ impl Actor for Hub {
 }
 
 impl Hub {
-    /// Pings who is silent, drops who stays so, who takes nothing, and who does not finish a goodbye.
+    /// Pings who is silent, drops who stays so, who takes nothing, and who does not finish a goodbye. The sessions of Engine.IO see to that themselves.
     fn look_after(&self, now: Instant) {
-        for line in self.here.borrow().lines.values() {
-            if line.outbox.is_overdue(now) {
-                if line.outbox.is_open() {
-                    self.counts.evicted();
+        // A client that is dropped here may take its line away.
+        let lines: Vec<Rc<Line>> = self.here.borrow().lines.values().cloned().collect();
+        for line in lines {
+            if let Voice::Socket(socket) = &line.voice {
+                self.look_after_socket(&line, socket, now);
+            }
+            line.catch_up();
+        }
+    }
+
+    fn look_after_socket(&self, line: &Line, socket: &Socket, now: Instant) {
+        let outbox = &socket.outbox;
+        if outbox.is_overdue(now) {
+            if outbox.is_open() {
+                self.counts.evicted();
+            }
+            return outbox.drop_stalled();
+        }
+        if !outbox.is_open() {
+            return;
+        }
+        if line.connect_deadline.get().is_some_and(|deadline| now > deadline) {
+            return outbox.close(Close::TryAgainLater);
+        }
+        let silent = now.saturating_duration_since(socket.heard_at.get());
+        match socket.pinged_at.get() {
+            Some(pinged) if pinged > socket.heard_at.get() => {
+                let is_dead = now.saturating_duration_since(pinged) > self.settings.ping_timeout;
+                socket.silent.set(is_dead);
+                if is_dead {
+                    outbox.kill();
                 }
-                line.outbox.drop_stalled();
-                continue;
             }
-            if !line.outbox.is_open() {
-                continue;
+            _ if silent >= self.settings.ping_interval => {
+                socket.pinged_at.set(Some(now));
+                outbox.send(&frame::ping(), 1);
             }
-            if line.connect_deadline.get().is_some_and(|deadline| now > deadline) {
-                line.outbox.close(Close::TryAgainLater);
-                continue;
-            }
-            let silent = now.saturating_duration_since(line.heard_at.get());
-            match line.pinged_at.get() {
-                Some(pinged) if pinged > line.heard_at.get() => {
-                    let is_dead = now.saturating_duration_since(pinged) > self.settings.ping_timeout;
-                    line.silent.set(is_dead);
-                    if is_dead {
-                        line.outbox.kill();
-                    }
-                }
-                _ if silent >= self.settings.ping_interval => {
-                    line.pinged_at.set(Some(now));
-                    line.outbox.send(&frame::ping(), 1);
-                }
-                _ => {}
-            }
+            _ => {}
         }
     }
 
@@ -271,7 +318,7 @@ impl Hub {
             let Some(room_here) = here.rooms.get_mut(&room) else { continue };
             let items = std::mem::take(&mut room_here.waiting);
             self.backlog.fetch_sub(items.len(), Ordering::Relaxed);
-            room_here.work(room, items, &here.lines, &self.counts);
+            room_here.work(items, &here.lines, &self.counts);
             if room_here.seats.is_empty() {
                 here.rooms.remove(&room);
             }
@@ -284,7 +331,7 @@ impl Handler<FromRoom> for Hub {
 
     fn handle(&mut self, FromRoom { room, items }: FromRoom, ctx: &mut Self::Context) {
         let mut here = self.here.borrow_mut();
-        let waiting = &mut here.rooms.entry(room).or_default().waiting;
+        let waiting = &mut here.rooms.entry(room).or_insert_with(|| RoomHere::new(room)).waiting;
         if waiting.is_empty() {
             self.dirty.push(room);
         }
@@ -304,40 +351,39 @@ impl Handler<Flush> for Hub {
 }
 
 impl RoomHere {
-    fn work(&mut self, room: RoomNo, items: Vec<Item>, lines: &HashMap<ConnectionId, Rc<Line>>, counts: &Counts) {
+    fn new(no: RoomNo) -> Self {
+        Self { no, seats: Vec::new(), seat_by_connection: HashMap::new(), waiting: Vec::new() }
+    }
+
+    fn work(&mut self, items: Vec<Item>, lines: &HashMap<ConnectionId, Rc<Line>>, counts: &Counts) {
         let mut run = Run::default();
         for item in items {
             match item {
+                Item::Parts(parts) if parts.has_latest() => {
+                    self.say(std::mem::take(&mut run), counts);
+                    self.say_latest(&parts, counts);
+                }
                 Item::Parts(parts) => run.push(parts.largest(), Said::Parts(parts)),
-                Item::ToAll(frame) => run.push(frame.len(), Said::ToAll(frame)),
-                Item::To { connection, frame } => match self.seat_by_connection.get(&connection) {
-                    Some(_) => run.push(frame.len(), Said::To(connection, frame)),
-                    // A refusal of what it sent before it was let in.
-                    None => {
-                        if let Some(line) = lines.get(&connection) {
-                            line.outbox.send(&frame, 1);
-                        }
-                    }
-                },
-                Item::Attach { connection, member, leads, frames, hold } => {
+                Item::Epoch(epoch) => run.push(0, Said::Epoch(epoch, Frames::of(&[Epoch { epoch: epoch.to_string() }], None))),
+                Item::To { connection, frames } => run.push(frames.wire().len(), Said::To(connection, frames)),
+                Item::Answer { connection, reply } => self.answer(connection, *reply, &mut run, lines, counts),
+                Item::Attach { connection, member, leads, entry, hold } => {
                     self.say(std::mem::take(&mut run), counts);
                     if let Some(line) = lines.get(&connection) {
-                        line.room.set(Some(room));
-                        self.attach(line, member, leads, &frames, hold);
+                        self.attach(line, member, leads, &entry, hold);
                     }
                 }
-                Item::Release { connection, frames } => {
+                Item::Release { connection, entry } => {
                     self.say(std::mem::take(&mut run), counts);
                     if let Some(line) = lines.get(&connection) {
-                        line.outbox.feed(&frames, 1);
-                        line.outbox.release();
+                        release(self.no, line, &entry);
                     }
                 }
-                Item::Detach { connection, close } => {
+                Item::Detach { connection, room: id, close } => {
                     self.say(std::mem::take(&mut run), counts);
                     self.remove(connection);
                     if let Some(line) = lines.get(&connection) {
-                        line.refuse(close);
+                        line.leave(self.no, &id, close);
                     }
                 }
             }
@@ -348,48 +394,89 @@ impl RoomHere {
         self.say(run, counts);
     }
 
-    fn attach(&mut self, line: &Rc<Line>, member: MemberNo, leads: bool, frames: &Bytes, hold: bool) {
-        line.connect_deadline.set(None);
-        line.outbox.discard_held();
-        line.outbox.feed(frames, 1);
-        if hold {
-            line.outbox.hold();
-        } else {
-            line.outbox.release();
+    fn answer(&mut self, connection: ConnectionId, reply: Reply, run: &mut Run, lines: &HashMap<ConnectionId, Rc<Line>>, counts: &Counts) {
+        let hears = reply.outcome.as_ref().ok().and_then(|done| done.hears);
+        if let Some((topic, on)) = hears {
+            self.say(std::mem::take(run), counts);
+            if let Some(&seat) = self.seat_by_connection.get(&connection) {
+                self.seats[seat].hear(topic, on);
+            }
         }
+        if reply.is_unasked() {
+            return;
+        }
+        match (self.seat_by_connection.contains_key(&connection), lines.get(&connection)) {
+            (true, _) => run.push(0, Said::Answer(connection, reply)),
+            // A refusal of what it sent before it was let in.
+            (false, Some(line)) => line.answer(&reply),
+            (false, None) => {}
+        }
+    }
+
+    fn attach(&mut self, line: &Rc<Line>, member: MemberNo, leads: bool, entry: &Entry, hold: bool) {
+        line.connect_deadline.set(None);
+        line.rooms.borrow_mut().push(self.no);
         self.remove(line.id);
         self.seat_by_connection.insert(line.id, self.seats.len());
-        self.seats.push(Seat { line: line.clone(), member, leads });
+        self.seats.push(Seat { line: line.clone(), member, leads, left: Vec::new() });
+        match &line.voice {
+            Voice::Socket(socket) => {
+                socket.outbox.discard_held();
+                if hold {
+                    socket.outbox.hold();
+                } else {
+                    socket.outbox.feed(&entry_frames(entry), 1);
+                    socket.outbox.release();
+                }
+            }
+            Voice::Session(session) => session.enter(self.no, entry, hold),
+        }
     }
 
     fn remove(&mut self, connection: ConnectionId) {
         let Some(index) = self.seat_by_connection.remove(&connection) else { return };
-        self.seats.swap_remove(index);
+        let seat = self.seats.swap_remove(index);
+        // Its line forgets the room too, once: it may be coming in anew.
+        let mut rooms = seat.line.rooms.borrow_mut();
+        if let Some(at) = rooms.iter().position(|room| *room == self.no) {
+            rooms.swap_remove(at);
+        }
         if let Some(moved) = self.seats.get(index) {
             self.seat_by_connection.insert(moved.line.id, index);
         }
     }
 
-    /// Writes a run of frames to everybody whom they concern, each connection once.
+    /// Writes a run of frames to everybody whom they concern, each raw WebSocket once.
     fn say(&self, run: Run, counts: &Counts) {
         let mut told = Told::default();
         let all: Vec<&Said> = run.said.iter().collect();
-        let shared: Vec<&Said> = all.iter().copied().filter(|said| !matches!(said, Said::To(..))).collect();
+        let shared: Vec<&Said> = all.iter().copied().filter(|said| said.is_shared()).collect();
         let apart = self.apart(&run.said);
-        apart.iter().for_each(|&index| told.put_together(&self.seats[index], &all));
+        apart.iter().for_each(|&index| told.tell(self.no, &self.seats[index], &all));
         if !shared.is_empty() {
             self.say_to_the_others(&shared, &apart, &mut told);
         }
-        counts.delivered(told.frames, told.bytes);
-        (0..told.evicted).for_each(|_| counts.evicted());
+        told.count(counts);
     }
 
-    /// The seats that get a frame of their own among these, in ascending order.
+    /// What of a change only the newest counts: a slow reader gets it later, or something newer in its place.
+    fn say_latest(&self, parts: &EncodedParts, counts: &Counts) {
+        let mut told = Told::default();
+        for seat in &self.seats {
+            let Some(part) = seat.hears(parts).map(|index| parts.part(index)) else { continue };
+            let evicted = match &part.latest {
+                _ if part.frames.is_empty() => continue,
+                Some(name) => seat.line.say_latest(self.no, name, &part.frames),
+                None => seat.line.say(self.no, &part.frames, None),
+            };
+            told.add(&part.frames, evicted);
+        }
+        told.count(counts);
+    }
+
+    /// The seats that get something of their own among these, in ascending order.
     fn apart(&self, said: &[Said]) -> Vec<usize> {
-        let seat = |said: &Said| match said {
-            Said::To(connection, _) => self.seat_by_connection.get(connection).copied(),
-            Said::Parts(_) | Said::ToAll(_) => None,
-        };
+        let seat = |said: &Said| said.addressee().and_then(|connection| self.seat_by_connection.get(&connection).copied());
         let mut apart: Vec<usize> = said.iter().filter_map(seat).collect();
         apart.sort_unstable();
         apart.dedup();
@@ -403,20 +490,42 @@ impl RoomHere {
             if apart.next_if_eq(&index).is_some() {
                 continue;
             }
-            match shared {
+            match (&seat.line.voice, shared) {
+                (Voice::Session(_), _) => told.tell(self.no, seat, shared),
                 // By far the most frequent: the bytes are shared as they are.
-                [one] => one.for_seat(seat).into_iter().for_each(|(bytes, frames)| told.send(seat, bytes, frames)),
-                several => {
+                (Voice::Socket(socket), [one]) => {
+                    if let Some(frames) = one.for_seat(seat) {
+                        told.send(socket, frames.wire(), frames.len());
+                    }
+                }
+                (Voice::Socket(socket), several) => {
                     let heard = heard(several, seat);
                     let (bytes, frames) = &*together.entry(heard).or_insert_with(|| put_together(several, seat));
-                    told.send(seat, bytes, *frames);
+                    told.send(socket, bytes, *frames);
                 }
             }
         }
     }
 }
 
-/// Frames that go out in one write per connection.
+/// `connected`, then the state.
+fn entry_frames(entry: &Entry) -> Bytes {
+    let mut frames = BytesMut::from(&encode_one(&entry.connected, None)[..]);
+    frames.extend_from_slice(entry.frames.wire());
+    frames.freeze()
+}
+
+fn release(room: RoomNo, line: &Line, entry: &Entry) {
+    match &line.voice {
+        Voice::Socket(socket) => {
+            socket.outbox.feed(&entry_frames(entry), 1);
+            socket.outbox.release();
+        }
+        Voice::Session(session) => session.release(room, entry),
+    }
+}
+
+/// What goes out in one write per raw WebSocket.
 #[derive(Default)]
 struct Run {
     said: Vec<Said>,
@@ -432,17 +541,31 @@ impl Run {
 
 enum Said {
     Parts(Arc<EncodedParts>),
-    To(ConnectionId, Bytes),
-    ToAll(Bytes),
+    Epoch(i64, Frames),
+    To(ConnectionId, Frames),
+    Answer(ConnectionId, Reply),
 }
 
 impl Said {
-    /// What a seat hears of it.
-    fn for_seat(&self, seat: &Seat) -> Option<(&Bytes, u32)> {
+    fn is_shared(&self) -> bool {
+        matches!(self, Said::Parts(_) | Said::Epoch(..))
+    }
+
+    /// The one connection that it is for.
+    fn addressee(&self) -> Option<ConnectionId> {
         match self {
-            Said::Parts(parts) => parts.matching(seat.member, seat.leads).map(|index| parts.part(index)),
-            Said::To(connection, frame) => (*connection == seat.line.id).then_some((frame, 1)),
-            Said::ToAll(frame) => Some((frame, 1)),
+            Said::To(connection, _) | Said::Answer(connection, _) => Some(*connection),
+            Said::Parts(_) | Said::Epoch(..) => None,
+        }
+    }
+
+    /// The frames that a seat hears of it. An answer is none: each transport has its own form of it.
+    fn for_seat(&self, seat: &Seat) -> Option<&Frames> {
+        match self {
+            Said::Parts(parts) => seat.hears(parts).map(|index| &parts.part(index).frames),
+            Said::Epoch(_, frames) => Some(frames),
+            Said::To(connection, frames) => (*connection == seat.line.id).then_some(frames),
+            Said::Answer(..) => None,
         }
     }
 }
@@ -450,20 +573,28 @@ impl Said {
 /// Which part of each change a seat hears. Those who hear the same share the bytes.
 fn heard(said: &[&Said], seat: &Seat) -> Vec<Option<usize>> {
     let index = |said: &&Said| match said {
-        Said::Parts(parts) => parts.matching(seat.member, seat.leads),
-        Said::To(..) | Said::ToAll(_) => None,
+        Said::Parts(parts) => seat.hears(parts),
+        Said::Epoch(..) | Said::To(..) | Said::Answer(..) => None,
     };
     said.iter().map(index).collect()
 }
 
 fn put_together(said: &[&Said], seat: &Seat) -> (Bytes, u32) {
     let mut bytes = BytesMut::new();
-    let mut frames = 0;
-    for (part, count) in said.iter().filter_map(|said| said.for_seat(seat)) {
-        bytes.extend_from_slice(part);
-        frames += count;
+    let mut count = 0;
+    for said in said {
+        if let Said::Answer(connection, reply) = said
+            && *connection == seat.line.id
+            && let Some(frame) = answer_frame(reply)
+        {
+            bytes.extend_from_slice(&frame);
+            count += 1;
+        } else if let Some(frames) = said.for_seat(seat) {
+            bytes.extend_from_slice(frames.wire());
+            count += frames.len();
+        }
     }
-    (bytes.freeze(), frames)
+    (bytes.freeze(), count)
 }
 
 #[derive(Default)]
@@ -474,38 +605,75 @@ struct Told {
 }
 
 impl Told {
-    /// What a seat hears that gets a frame of its own among it.
-    fn put_together(&mut self, seat: &Seat, said: &[&Said]) {
-        if seat.line.outbox.holds() {
-            return said.iter().for_each(|said| self.one_of_held(seat, said));
+    /// What a seat hears, one transport or the other.
+    fn tell(&mut self, room: RoomNo, seat: &Seat, said: &[&Said]) {
+        match &seat.line.voice {
+            // One by one, so that the outbox can tell the answers from what the room said.
+            Voice::Socket(socket) if socket.outbox.holds() => said.iter().for_each(|said| self.one_of_held(socket, seat, said)),
+            Voice::Socket(socket) => {
+                let (bytes, frames) = put_together(said, seat);
+                self.send(socket, &bytes, frames);
+            }
+            Voice::Session(session) => said.iter().for_each(|said| self.one_of_session(room, &**session, seat, said)),
         }
-        let (bytes, frames) = put_together(said, seat);
-        self.send(seat, &bytes, frames);
     }
 
-    /// One by one, so that the outbox can tell the answers from what the room said.
-    fn one_of_held(&mut self, seat: &Seat, said: &Said) {
-        let Some((bytes, frames)) = said.for_seat(seat) else { return };
+    fn one_of_held(&mut self, socket: &Socket, seat: &Seat, said: &Said) {
         match said {
-            Said::To(..) => self.answer(seat, bytes),
-            Said::Parts(_) | Said::ToAll(_) => self.send(seat, bytes, frames),
+            Said::Parts(_) | Said::Epoch(..) => {
+                if let Some(frames) = said.for_seat(seat) {
+                    self.send(socket, frames.wire(), frames.len());
+                }
+            }
+            Said::To(..) | Said::Answer(..) => {
+                let (bytes, frames) = put_together(&[said], seat);
+                if !bytes.is_empty() {
+                    let evicted = socket.outbox.answer(&bytes);
+                    self.counted(bytes.len(), frames, evicted);
+                }
+            }
         }
     }
 
-    fn send(&mut self, seat: &Seat, bytes: &Bytes, frames: u32) {
+    fn one_of_session(&mut self, room: RoomNo, session: &dyn Speaker, seat: &Seat, said: &Said) {
+        match said {
+            Said::Epoch(epoch, _) => session.epoch(room, *epoch),
+            Said::Answer(connection, reply) if *connection == seat.line.id => session.answer(reply),
+            Said::Answer(..) => {}
+            Said::Parts(parts) => {
+                // A change that is not for this one moves its cursor too.
+                let frames = seat.hears(parts).map(|index| &parts.part(index).frames);
+                let evicted = session.say(room, frames.unwrap_or(&Frames::default()), parts.seq);
+                frames.into_iter().for_each(|frames| self.add(frames, evicted));
+            }
+            Said::To(..) => {
+                if let Some(frames) = said.for_seat(seat) {
+                    let evicted = session.say(room, frames, None);
+                    self.add(frames, evicted);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, socket: &Socket, bytes: &Bytes, frames: u32) {
         if !bytes.is_empty() {
-            self.count(bytes, frames, seat.line.outbox.send(bytes, frames));
+            self.counted(bytes.len(), frames, socket.outbox.send(bytes, frames));
         }
     }
 
-    fn answer(&mut self, seat: &Seat, frame: &Bytes) {
-        self.count(frame, 1, seat.line.outbox.answer(frame));
+    fn add(&mut self, frames: &Frames, evicted: bool) {
+        self.counted(frames.wire().len(), frames.len(), evicted);
     }
 
-    fn count(&mut self, bytes: &Bytes, frames: u32, evicted: bool) {
+    fn counted(&mut self, bytes: usize, frames: u32, evicted: bool) {
         self.frames += u64::from(frames);
-        self.bytes += bytes.len() as u64;
+        self.bytes += bytes as u64;
         self.evicted += u64::from(evicted);
+    }
+
+    fn count(self, counts: &Counts) {
+        counts.delivered(self.frames, self.bytes);
+        (0..self.evicted).for_each(|_| counts.evicted());
     }
 }
 
@@ -515,7 +683,7 @@ impl Handler<EndSessions> for Hub {
     fn handle(&mut self, EndSessions(sessions): EndSessions, _: &mut Self::Context) {
         let mut here = self.here.borrow_mut();
         let ended = here.lines.values().filter(|line| sessions.contains(&line.session.borrow().id));
-        ended.for_each(|line| line.outbox.close(Close::SessionEnded));
+        ended.for_each(|line| line.close(Close::SessionEnded));
         let now = Instant::now();
         while here.ended.front().is_some_and(|(at, _)| now.duration_since(*at) > CONNECT_TIMEOUT) {
             here.ended.pop_front();
@@ -529,7 +697,7 @@ impl Handler<CloseOne> for Hub {
 
     fn handle(&mut self, CloseOne(connection, close): CloseOne, _: &mut Self::Context) {
         if let Some(line) = self.here.borrow().lines.get(&connection) {
-            line.outbox.close(close);
+            line.close(close);
         }
     }
 }
@@ -539,7 +707,7 @@ impl Handler<CloseSome> for Hub {
 
     fn handle(&mut self, CloseSome(count, close): CloseSome, _: &mut Self::Context) -> usize {
         let here = self.here.borrow();
-        here.lines.values().filter(|line| line.outbox.is_open()).take(count).for_each(|line| line.outbox.close(close));
+        here.lines.values().filter(|line| line.is_open()).take(count).for_each(|line| line.close(close));
         here.lines.len()
     }
 }
@@ -566,7 +734,7 @@ impl Handler<SessionsRead> for Hub {
             }
             match valid_until.get(&session.id) {
                 Some(&expires_at) => session.expires_at = expires_at,
-                None => line.outbox.close(Close::SessionEnded),
+                None => line.close(Close::SessionEnded),
             }
         }
     }

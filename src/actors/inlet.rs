@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::actors::line::Line;
+use crate::actors::line::Socket;
 use crate::protocol::frame::{self, Decoder, Inbound, Limits};
 
 /// Bytes that are read and thrown away after the server's Close frame; more makes it a reset.
@@ -27,12 +27,12 @@ impl Inlet {
     }
 
     /// Takes a chunk of the stream; [`Inlet::next`] has what it completes.
-    pub fn feed(&mut self, line: &Line, chunk: Bytes) {
-        line.heard_at.set(Instant::now());
-        if !line.outbox.is_open() {
+    pub fn feed(&mut self, socket: &Socket, chunk: Bytes) {
+        socket.heard_at.set(Instant::now());
+        if !socket.outbox.is_open() {
             self.discarded += chunk.len();
             if self.discarded > DISCARDED_BYTES_MAX {
-                line.outbox.kill();
+                socket.outbox.kill();
             }
             return;
         }
@@ -41,18 +41,18 @@ impl Inlet {
 
     /// The next message, as long as the connection is open. It is to be dealt with before the next one is asked for: what was said before a goodbye
     /// counts.
-    pub fn next(&mut self, line: &Line) -> Option<Said> {
-        while line.outbox.is_open() {
+    pub fn next(&mut self, socket: &Socket) -> Option<Said> {
+        while socket.outbox.is_open() {
             match self.decoder.next() {
                 Ok(Some(Inbound::Text(text))) => return Some(Said::Text(text)),
                 Ok(Some(Inbound::Binary(bytes))) => return Some(Said::Binary(bytes)),
                 Ok(Some(Inbound::Ping(payload))) => {
-                    line.outbox.answer(&frame::pong(&payload));
+                    socket.outbox.answer(&frame::pong(&payload));
                 }
                 Ok(Some(Inbound::Pong(_))) => {}
-                Ok(Some(Inbound::Close(said))) => line.outbox.echo_close(frame::close_echo(said.map(|(code, _)| code))),
+                Ok(Some(Inbound::Close(said))) => socket.outbox.echo_close(frame::close_echo(said.map(|(code, _)| code))),
                 Ok(None) => break,
-                Err(violation) => line.outbox.close(violation.into()),
+                Err(violation) => socket.outbox.close(violation.into()),
             }
         }
         None

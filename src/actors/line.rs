@@ -3,17 +3,23 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::actors::outbox::Outbox;
-use crate::actors::parts::encode_one;
+use crate::actors::parts::{Frames, encode_one};
+use crate::actors::speech::{Entry, Reply};
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
-use crate::protocol::ids::CommandId;
+use crate::protocol::frame;
+use crate::protocol::ids::RoomId;
 use crate::protocol::limits::CONNECT_TIMEOUT;
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::time::Timestamp;
+use crate::rooms::kernel::ConnectionKey;
 
 /// A connection's number, never given twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +29,11 @@ impl ConnectionId {
     pub fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The connection as a room's rules know it.
+    pub fn key(self) -> ConnectionKey {
+        ConnectionKey(self.0)
     }
 }
 
@@ -43,48 +54,182 @@ pub struct LineSession {
     pub expires_at: Timestamp,
 }
 
-pub struct Line {
-    pub id: ConnectionId,
+/// A raw WebSocket.
+pub struct Socket {
     pub outbox: Rc<Outbox>,
-    pub session: RefCell<LineSession>,
-    /// The room that it hears.
-    pub room: Cell<Option<RoomNo>>,
     /// When the peer was last heard of.
     pub heard_at: Cell<Instant>,
     pub pinged_at: Cell<Option<Instant>>,
-    /// Until then the client has to be let in; `None` once it is.
-    pub connect_deadline: Cell<Option<Instant>>,
     /// It was dropped because it answered no ping.
     pub silent: Cell<bool>,
 }
 
+impl Socket {
+    pub fn new(outbox: Rc<Outbox>) -> Rc<Self> {
+        Rc::new(Self { outbox, heard_at: Cell::new(Instant::now()), pinged_at: Cell::new(None), silent: Cell::new(false) })
+    }
+}
+
+/// A connection that gives what rooms say a form of its own: an Engine.IO session.
+pub trait Speaker {
+    fn is_open(&self) -> bool;
+
+    /// More waits for the client than it takes at once.
+    fn is_behind(&self) -> bool;
+
+    /// The connection is in a room from now on; with `hold`, what is said waits for [`Speaker::release`].
+    fn enter(&self, no: RoomNo, entry: &Entry, hold: bool);
+
+    /// What the connection missed of a room; then what was held.
+    fn release(&self, no: RoomNo, entry: &Entry);
+
+    /// Frames of a room, of the change `seq` if they are numbered. True when the client was dropped by this.
+    fn say(&self, no: RoomNo, frames: &Frames, seq: Option<i64>) -> bool;
+
+    fn answer(&self, reply: &Reply);
+
+    /// The room's history has a new name.
+    fn epoch(&self, no: RoomNo, epoch: i64);
+
+    /// The connection is not in the room, or not any more.
+    fn leave(&self, no: RoomNo, room: &RoomId, close: Close);
+
+    fn close(&self, close: Close);
+}
+
+/// How a connection is spoken to.
+pub enum Voice {
+    Socket(Rc<Socket>),
+    Session(Rc<dyn Speaker>),
+}
+
+pub struct Line {
+    pub id: ConnectionId,
+    pub voice: Voice,
+    pub session: RefCell<LineSession>,
+    /// The rooms that it hears.
+    pub rooms: RefCell<Vec<RoomNo>>,
+    /// Until then a client of a raw WebSocket has to be let in; `None` once it is.
+    pub connect_deadline: Cell<Option<Instant>>,
+    latest: RefCell<Vec<Latest>>,
+}
+
+/// A frame that waits for a slow reader, and that a newer one of the same name replaces.
+struct Latest {
+    name: Arc<str>,
+    room: RoomNo,
+    frames: Frames,
+}
+
 impl Line {
-    pub fn new(id: ConnectionId, outbox: Rc<Outbox>) -> Rc<Self> {
-        let now = Instant::now();
+    pub fn new(id: ConnectionId, voice: Voice) -> Rc<Self> {
+        let connect_deadline = match voice {
+            Voice::Socket(_) => Some(Instant::now() + CONNECT_TIMEOUT),
+            Voice::Session(_) => None,
+        };
         Rc::new(Self {
             id,
-            outbox,
+            voice,
             session: RefCell::default(),
-            room: Cell::new(None),
-            heard_at: Cell::new(now),
-            pinged_at: Cell::new(None),
-            connect_deadline: Cell::new(Some(now + CONNECT_TIMEOUT)),
-            silent: Cell::new(false),
+            rooms: RefCell::default(),
+            connect_deadline: Cell::new(connect_deadline),
+            latest: RefCell::default(),
         })
     }
 
-    /// Sends an error reply; the connection lives.
-    pub fn reject(&self, id: Option<CommandId>, rejection: Rejection) {
-        self.outbox.answer(&encode_one(&ErrorFrame::new(id, rejection), None));
+    pub fn is_open(&self) -> bool {
+        match &self.voice {
+            Voice::Socket(socket) => socket.outbox.is_open(),
+            Voice::Session(session) => session.is_open(),
+        }
     }
 
-    /// Ends the connection; a client that was not let in is told by an error frame first.
-    pub fn refuse(&self, close: Close) {
-        if let Some(code) = refusal(close) {
-            self.outbox.feed(&encode_one(&ErrorFrame::new(None, Rejection::new(code, close.reason())), None), 1);
+    pub fn close(&self, close: Close) {
+        match &self.voice {
+            Voice::Socket(socket) => socket.outbox.close(close),
+            Voice::Session(session) => session.close(close),
         }
-        self.outbox.close(close);
     }
+
+    fn is_behind(&self) -> bool {
+        match &self.voice {
+            Voice::Socket(socket) => socket.outbox.is_behind(),
+            Voice::Session(session) => session.is_behind(),
+        }
+    }
+
+    /// Frames of which only the newest of a name counts: a slow reader gets them when it has caught up, and of each name the newest.
+    pub fn say_latest(&self, room: RoomNo, name: &Arc<str>, frames: &Frames) -> bool {
+        let mut latest = self.latest.borrow_mut();
+        if latest.is_empty() && !self.is_behind() {
+            drop(latest);
+            return self.say(room, frames, None);
+        }
+        latest.retain(|one| one.name != *name || one.room != room);
+        if latest.len() == LATEST_MAX {
+            latest.remove(0);
+        }
+        latest.push(Latest { name: name.clone(), room, frames: frames.clone() });
+        false
+    }
+
+    /// Says what waited for the reader to catch up, if it has.
+    pub fn catch_up(&self) {
+        while !self.latest.borrow().is_empty() && self.is_open() && !self.is_behind() {
+            let Latest { room, frames, .. } = self.latest.borrow_mut().remove(0);
+            self.say(room, &frames, None);
+        }
+    }
+
+    pub fn say(&self, room: RoomNo, frames: &Frames, seq: Option<i64>) -> bool {
+        match &self.voice {
+            Voice::Socket(socket) => socket.outbox.send(frames.wire(), frames.len()),
+            Voice::Session(session) => session.say(room, frames, seq),
+        }
+    }
+
+    /// Sends an answer; the connection lives.
+    pub fn answer(&self, reply: &Reply) {
+        match &self.voice {
+            Voice::Socket(socket) => {
+                if let Some(frame) = answer_frame(reply) {
+                    socket.outbox.answer(&frame);
+                }
+            }
+            Voice::Session(session) => session.answer(reply),
+        }
+    }
+
+    /// The connection is not in the room, or not any more: a raw WebSocket ends with that. A client that was not let in is told by an error frame first.
+    pub fn leave(&self, no: RoomNo, room: &RoomId, close: Close) {
+        self.rooms.borrow_mut().retain(|known| *known != no);
+        match &self.voice {
+            Voice::Socket(socket) => refuse(&socket.outbox, close),
+            Voice::Session(session) => session.leave(no, room, close),
+        }
+    }
+}
+
+/// Frames of which only the newest counts that may wait for one client; beyond, the oldest is dropped.
+const LATEST_MAX: usize = 256;
+
+/// The answer as a frame of a raw WebSocket: an ack for whoever gave an `id`, an error in any case.
+pub fn answer_frame(Reply { id, outcome, .. }: &Reply) -> Option<Bytes> {
+    match outcome {
+        Ok(done) => id.as_ref().map(|id| {
+            let id = serde_json::to_string(id).expect("a text is JSON");
+            frame::text(format!("{{\"type\":\"ack\",\"id\":{id},\"seq\":{}{}}}", done.seq, done.trailing_fields()).as_bytes())
+        }),
+        Err(rejection) => Some(encode_one(&ErrorFrame::new(id.clone(), rejection.clone()), None)),
+    }
+}
+
+/// Ends a raw WebSocket; a client that was not let in is told by an error frame first.
+pub fn refuse(outbox: &Rc<Outbox>, close: Close) {
+    if let Some(code) = refusal(close) {
+        outbox.feed(&encode_one(&ErrorFrame::new(None, Rejection::new(code, close.reason())), None), 1);
+    }
+    outbox.close(close);
 }
 
 /// The error code that goes before the Close frame of a refused handshake.

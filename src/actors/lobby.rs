@@ -4,24 +4,69 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler, Message, MessageResult};
+use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
 use tokio::sync::oneshot;
 
-use crate::actors::line::RoomNo;
-use crate::actors::room::{Answered, Ask, Join, Retire, Room, RoomContext};
+use crate::actors::line::{ConnectionId, RoomNo};
+use crate::actors::room::{Answered, Ask, Join, Leave, Retire, Room, RoomContext, StoredRoom};
 use crate::actors::vital::vital;
-use crate::protocol::campaign::command::{Answer, Command};
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::{RoomId, UserId};
+use crate::protocol::ids::{RoomId, RoomKind, UserId};
 use crate::rooms::campaign::Campaign;
 
 /// How often a caller that found a room on its way out asks again. Once is enough but for another retirement in between.
 const ATTEMPTS: usize = 5;
 
-pub type CampaignRoom = Addr<Room<Campaign>>;
+/// The actor of a room, of whatever kind.
+#[derive(Clone)]
+pub enum AnyRoom {
+    Campaign(Addr<Room<Campaign>>),
+}
+
+/// A kind of room that the Lobby knows.
+pub trait Kind: StoredRoom {
+    /// `None` for a room of another kind.
+    fn of(room: &AnyRoom) -> Option<&Addr<Room<Self>>>;
+}
+
+impl Kind for Campaign {
+    fn of(room: &AnyRoom) -> Option<&Addr<Room<Self>>> {
+        let AnyRoom::Campaign(room) = room;
+        Some(room)
+    }
+}
+
+impl AnyRoom {
+    fn start(thread: &ArbiterHandle, id: RoomId, no: RoomNo, context: Arc<RoomContext>, lobby: Recipient<Retire>) -> Self {
+        match id.kind() {
+            RoomKind::Campaign => AnyRoom::Campaign(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
+            RoomKind::Workspace => unreachable!("nobody asks for one yet"),
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        match self {
+            AnyRoom::Campaign(room) => room.connected(),
+        }
+    }
+
+    async fn join(&self, join: Join) -> bool {
+        let joined = match self {
+            AnyRoom::Campaign(room) => room.send(join).await,
+        };
+        matches!(joined, Ok(Ok(())))
+    }
+
+    /// A connection gives its place up. At most one for each [`Join`], which goes through the bounded way.
+    pub fn leave(&self, connection: ConnectionId) {
+        match self {
+            AnyRoom::Campaign(room) => room.do_send(Leave { connection }),
+        }
+    }
+}
 
 pub struct Lobby {
-    rooms: HashMap<RoomId, (RoomNo, CampaignRoom)>,
+    rooms: HashMap<RoomId, (RoomNo, AnyRoom)>,
     last: u64,
     threads: Vec<Arbiter>,
     context: Arc<RoomContext>,
@@ -29,7 +74,7 @@ pub struct Lobby {
 
 /// The actor of a room, started if need be. Whether such a room exists only its loading tells.
 #[derive(Message)]
-#[rtype(result = "CampaignRoom")]
+#[rtype(result = "AnyRoom")]
 struct Find(RoomId);
 
 impl Lobby {
@@ -44,14 +89,14 @@ impl Lobby {
         self.threads[hasher.finish() as usize % self.threads.len()].handle()
     }
 
-    fn find_or_start(&mut self, id: RoomId, ctx: &mut Context<Self>) -> CampaignRoom {
-        if let Some((_, room)) = self.rooms.get(&id).filter(|(_, room)| room.connected()) {
+    fn find_or_start(&mut self, id: RoomId, ctx: &mut Context<Self>) -> AnyRoom {
+        if let Some((_, room)) = self.rooms.get(&id).filter(|(_, room)| room.is_alive()) {
             return room.clone();
         }
         self.last += 1;
         let no = RoomNo(self.last);
         let (context, lobby, room_id) = (self.context.clone(), ctx.address().recipient(), id.clone());
-        let room = Room::start_in_arbiter(&self.thread_of(&id), move |_| Room::new(room_id, no, context, lobby));
+        let room = AnyRoom::start(&self.thread_of(&id), room_id, no, context, lobby);
         self.rooms.insert(id, (no, room.clone()));
         room
     }
@@ -90,15 +135,15 @@ impl Rooms {
         Self { lobby }
     }
 
-    async fn find(&self, room: &RoomId) -> Result<CampaignRoom, Rejection> {
+    async fn find(&self, room: &RoomId) -> Result<AnyRoom, Rejection> {
         self.lobby.send(Find(room.clone())).await.map_err(|_| Rejection::busy())
     }
 
     /// Brings a connection in. `join` is asked for anew when the room that was found is on its way out.
-    pub async fn join(&self, room: &RoomId, join: impl Fn() -> Join) -> Result<CampaignRoom, Rejection> {
+    pub async fn join(&self, room: &RoomId, join: impl Fn() -> Join) -> Result<AnyRoom, Rejection> {
         for _ in 0..ATTEMPTS {
             let found = self.find(room).await?;
-            if let Ok(Ok(())) = found.send(join()).await {
+            if found.join(join()).await {
                 return Ok(found);
             }
         }
@@ -106,11 +151,13 @@ impl Rooms {
     }
 
     /// Has a command carried out by its room. It is durable when the answer is there.
-    pub async fn command(&self, room: &RoomId, by: Option<UserId>, command: Command) -> Result<Answered<Answer>, Rejection> {
+    pub async fn command<L: Kind>(&self, room: &RoomId, by: Option<UserId>, command: L::Command) -> Result<Answered<L::Answer>, Rejection> {
         let (answer, answered) = oneshot::channel();
-        let mut ask = Ask { by, command, answer };
+        let mut ask = Ask::<L> { by, command, answer };
         for _ in 0..ATTEMPTS {
-            match self.find(room).await?.send(ask).await {
+            let found = self.find(room).await?;
+            let Some(actor) = L::of(&found) else { return Err(Rejection::not_found("No such room")) };
+            match actor.send(ask).await {
                 Ok(Ok(())) => return answered.await.unwrap_or(Err(Rejection::storage_unavailable())),
                 Ok(Err(back)) => ask = *back,
                 Err(_) => return Err(Rejection::busy()),

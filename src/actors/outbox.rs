@@ -182,6 +182,12 @@ impl Outbox {
         self.state.borrow_mut().held.get_or_insert_default();
     }
 
+    /// True while anything waits for the socket, or is held.
+    pub fn is_behind(&self) -> bool {
+        let state = self.state.borrow();
+        !state.queue.is_empty() || state.held.is_some()
+    }
+
     /// True while what is sent waits.
     pub fn holds(&self) -> bool {
         self.state.borrow().held.is_some()

@@ -1,27 +1,89 @@
-//! One change as it travels: every frame serialized once, framed once, shared by all who may see it.
+//! One change as it travels: every frame serialized once, framed once for each kind of transport, shared by all who may see it.
+
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::protocol::frame;
-use crate::rooms::kernel::{Audience, MemberNo, Part};
+use crate::rooms::kernel::{Audience, MemberNo, Part, RoomLogic, Topic};
 use crate::rooms::members::MemberSet;
 
 /// The frames of one change, by audience, matched first to last.
 #[derive(Clone, Debug, Default)]
 pub struct EncodedParts {
+    /// Of the change; `None` for what is not numbered.
+    pub seq: Option<i64>,
     parts: Vec<EncodedPart>,
 }
 
 #[derive(Clone, Debug)]
 pub struct EncodedPart {
     to: Audience,
+    /// Who has left this topic does not get it.
+    pub topic: Option<Topic>,
+    /// It takes the place of an older one of this name that a slow reader has not been sent.
+    pub latest: Option<Arc<str>>,
+    pub frames: Frames,
+}
+
+/// Frames in the order in which they are to be read: JSON texts, framed.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
     /// WebSocket frames, one after the other, ready for a socket.
     wire: Bytes,
     /// How many frames `wire` holds.
-    frames: u32,
+    count: u32,
+    events: OnceLock<Arc<[ByteString]>>,
+}
+
+impl Frames {
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut wire, mut count) = (BytesMut::new(), 0);
+        for text in texts {
+            frame::encode_into(&mut wire, frame::Opcode::Text, text.as_bytes());
+            count += 1;
+        }
+        Self { wire: wire.freeze(), count, events: OnceLock::new() }
+    }
+
+    /// Messages of a room; with `seq` each gets that number as its last field.
+    pub fn of<M: Serialize>(messages: &[M], seq: Option<i64>) -> Self {
+        let texts: Vec<String> = messages.iter().map(|message| json(message, seq)).collect();
+        Self::new(texts.iter().map(String::as_str))
+    }
+
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The frames as events of Socket.IO, each the beginning of an array that is still open: `["hex:revealed",{"hexKeys":[…],"seq":7}`. Made at the first
+    /// use, and then shared.
+    pub fn events(&self) -> &Arc<[ByteString]> {
+        self.events.get_or_init(|| frame::payloads(&self.wire).map(event).collect())
+    }
+}
+
+/// From `{"type":"x","a":1}` to `["x",{"a":1}`.
+fn event(text: &[u8]) -> ByteString {
+    let text = std::str::from_utf8(text).expect("frames are framed texts");
+    let rest = text.strip_prefix("{\"type\":").expect("a frame begins with its type");
+    // Names of events hold no quotes.
+    let name_len = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
+    let (name, fields) = rest.split_at(name_len);
+    let fields = fields.strip_prefix(',').unwrap_or(fields);
+    ["[", name, ",{", fields].concat().into()
 }
 
 impl EncodedParts {
@@ -30,19 +92,23 @@ impl EncodedParts {
         self.parts.iter().position(|part| part.to.holds(member, leads))
     }
 
-    /// The frames of a part that [`EncodedParts::matching`] found.
-    pub fn part(&self, index: usize) -> (&Bytes, u32) {
-        let part = &self.parts[index];
-        (&part.wire, part.frames)
+    /// A part that [`EncodedParts::matching`] found.
+    pub fn part(&self, index: usize) -> &EncodedPart {
+        &self.parts[index]
     }
 
     /// The bytes of the largest part.
     pub fn largest(&self) -> usize {
-        self.parts.iter().map(|part| part.wire.len()).max().unwrap_or(0)
+        self.parts.iter().map(|part| part.frames.wire.len()).max().unwrap_or(0)
     }
 
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// True when any of it may be dropped for a newer one.
+    pub fn has_latest(&self) -> bool {
+        self.parts.iter().any(|part| part.latest.is_some())
     }
 }
 
@@ -63,7 +129,17 @@ pub fn encode<M: Serialize>(parts: &[Part<M>], seq: Option<i64>) -> Encoding {
         })
         .collect();
     let bytes = serde_json::to_vec(&stored).expect("raw values are valid JSON");
-    Encoding { parts: framed(&stored), stored: bytes }
+    Encoding { parts: framed(&stored, seq), stored: bytes }
+}
+
+/// The same, with what the room knows of its frames besides.
+pub fn encode_of<L: RoomLogic>(room: &L, parts: &[Part<L::Message>], seq: Option<i64>) -> Encoding {
+    let mut encoding = encode(parts, seq);
+    for (encoded, part) in encoding.parts.parts.iter_mut().zip(parts) {
+        encoded.topic = part.frames.first().and_then(|message| room.topic(message));
+        encoded.latest = if seq.is_none() { part.frames.first().and_then(L::latest).map(Into::into) } else { None };
+    }
+    encoding
 }
 
 /// One frame on its own, for one connection.
@@ -72,9 +148,9 @@ pub fn encode_one<M: Serialize>(message: &M, seq: Option<i64>) -> Bytes {
 }
 
 /// Reads the form of the journal again.
-pub fn decode_stored(stored: &[u8]) -> serde_json::Result<EncodedParts> {
+pub fn decode_stored(stored: &[u8], seq: i64) -> serde_json::Result<EncodedParts> {
     let parts: Vec<StoredPart> = serde_json::from_slice(stored)?;
-    Ok(framed(&parts))
+    Ok(framed(&parts, Some(seq)))
 }
 
 /// The JSON texts that a member gets of a change in the form of the journal.
@@ -84,13 +160,12 @@ pub fn texts_for(stored: &[u8], member: MemberNo, leads: bool) -> serde_json::Re
     Ok(part.map_or_else(Vec::new, |part| part.frames.iter().map(|frame| frame.get().to_owned()).collect()))
 }
 
-fn framed(stored: &[StoredPart]) -> EncodedParts {
+fn framed(stored: &[StoredPart], seq: Option<i64>) -> EncodedParts {
     let framed = |part: &StoredPart| {
-        let mut wire = BytesMut::with_capacity(part.frames.iter().map(|frame| frame.get().len() + frame::HEADER_BYTES_MAX).sum());
-        part.frames.iter().for_each(|text| frame::encode_into(&mut wire, frame::Opcode::Text, text.get().as_bytes()));
-        EncodedPart { to: part.to.0.clone(), wire: wire.freeze(), frames: part.frames.len() as u32 }
+        let frames = Frames::new(part.frames.iter().map(|text| text.get()));
+        EncodedPart { to: part.to.0.clone(), topic: None, latest: None, frames }
     };
-    EncodedParts { parts: stored.iter().map(framed).collect() }
+    EncodedParts { seq, parts: stored.iter().map(framed).collect() }
 }
 
 /// A message as a JSON object, with its number as the last field.
@@ -189,18 +264,25 @@ mod tests {
     #[test]
     fn what_is_read_from_the_journal_is_what_was_sent() {
         let encoding = encode(&parts(), Some(7));
-        let read = decode_stored(&encoding.stored).expect("was just encoded");
+        let read = decode_stored(&encoding.stored, 7).expect("was just encoded");
         for (member, leads) in [(1, true), (2, false), (70, false)] {
             let index = encoding.parts.matching(MemberNo(member), leads).expect("is held");
             assert_eq!(read.matching(MemberNo(member), leads), Some(index));
-            assert_eq!(read.part(index), encoding.parts.part(index));
+            assert_eq!(read.part(index).frames.wire(), encoding.parts.part(index).frames.wire());
         }
         assert_eq!(read.matching(MemberNo(9), false), None);
     }
 
     #[test]
+    fn a_frame_as_an_event_has_its_type_as_the_name_and_the_rest_as_the_argument() {
+        let events = Frames::new([r#"{"type":"ready"}"#, r#"{"type":"hello","to":"dm","seq":7}"#]);
+        let events: Vec<&str> = events.events().iter().map(|event| &**event).collect();
+        assert_eq!(events, [r#"["ready",{}"#, r#"["hello",{"to":"dm","seq":7}"#]);
+    }
+
+    #[test]
     fn an_audience_of_another_version_holds_nobody() {
-        let read = decode_stored(br#"[{"to":"observers","frames":[{"type":"x"}]}]"#).expect("is well formed");
+        let read = decode_stored(br#"[{"to":"observers","frames":[{"type":"x"}]}]"#, 1).expect("is well formed");
         assert_eq!(read.matching(MemberNo(0), true), None);
     }
 }

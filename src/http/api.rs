@@ -12,6 +12,7 @@ use crate::http::health::Readiness;
 use crate::protocol::campaign::command::{Answer, Command};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CampaignId, RoomId, UserId};
+use crate::rooms::campaign::Campaign;
 
 /// Files that are parsed at once. Each may be as large as `MAX_UPLOAD_BYTES`, and its hexes take several times that.
 const IMPORTS_AT_ONCE_MAX: usize = 2;
@@ -25,7 +26,7 @@ pub trait CampaignRooms: Send + Sync {
 impl CampaignRooms for Rooms {
     fn command(&self, campaign: &CampaignId, by: Option<&UserId>, command: Command) -> BoxFuture<'static, Result<Answer, Rejection>> {
         let (rooms, room, by) = (self.clone(), RoomId::campaign(campaign), by.cloned());
-        async move { Ok(rooms.command(&room, by, command).await?.answer) }.boxed()
+        async move { Ok(rooms.command::<Campaign>(&room, by, command).await?.answer) }.boxed()
     }
 }
 

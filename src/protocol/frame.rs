@@ -520,6 +520,20 @@ fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// The payloads of frames that [`encode_into`] wrote one after the other.
+pub fn payloads(mut frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (head, payload_len) = match (frames.get(1)?, frames) {
+            (126, [_, _, a, b, ..]) => (4, usize::from(u16::from_be_bytes([*a, *b]))),
+            (127, [_, _, len @ ..]) => (10, u64::from_be_bytes(*len.first_chunk()?) as usize),
+            (short, _) => (2, usize::from(*short)),
+        };
+        let payload = frames.get(head..head + payload_len)?;
+        frames = &frames[head + payload_len..];
+        Some(payload)
+    })
+}
+
 pub fn text(payload: &[u8]) -> Bytes {
     encode(Opcode::Text, payload)
 }

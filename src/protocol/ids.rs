@@ -75,8 +75,16 @@ id!(/// A token on a campaign's map: `campaign_token.id`.
     TokenId);
 id!(/// A staged change: `staged_change.id`.
     ChangeId);
-id!(/// An invitation by e-mail: `invitation.id`.
+id!(/// An invitation by e-mail: `invitation.id`, `workspace_invitation.id`.
     InvitationId);
+id!(/// A team: `workspace.id`.
+    WorkspaceId);
+id!(/// A channel of a workspace: `channel.id`.
+    ChannelId);
+id!(/// A conversation of the same people: `conversation.id`.
+    ConversationId);
+id!(/// A message in a channel or a conversation: `message.id`.
+    MessageId);
 
 /// The `id` that a client gave to a command: 1–64 Unicode characters, chosen by the client, no U+0000.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -109,12 +117,14 @@ impl<'de> Deserialize<'de> for CommandId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RoomKind {
     Campaign,
+    Workspace,
 }
 
 impl RoomKind {
     pub fn as_str(self) -> &'static str {
         match self {
             RoomKind::Campaign => "campaign",
+            RoomKind::Workspace => "workspace",
         }
     }
 }
@@ -128,7 +138,15 @@ pub struct RoomId {
 
 impl RoomId {
     pub fn campaign(id: &CampaignId) -> Self {
-        Self { kind: RoomKind::Campaign, text: format!("{}:{id}", RoomKind::Campaign.as_str()).into() }
+        Self::of(RoomKind::Campaign, id.as_str())
+    }
+
+    pub fn workspace(id: &WorkspaceId) -> Self {
+        Self::of(RoomKind::Workspace, id.as_str())
+    }
+
+    pub fn of(kind: RoomKind, local: &str) -> Self {
+        Self { kind, text: format!("{}:{local}", kind.as_str()).into() }
     }
 
     pub fn kind(&self) -> RoomKind {
@@ -140,7 +158,7 @@ impl RoomId {
         &self.text
     }
 
-    /// The part after the colon: the id of the campaign.
+    /// The part after the colon: the id of the campaign or the workspace.
     pub fn local(&self) -> &str {
         &self.text[self.kind.as_str().len() + 1..]
     }

@@ -4,6 +4,7 @@
 //! past this module there are no strings that still have to be checked.
 
 pub mod campaign;
+pub mod chat;
 pub mod close;
 pub mod engineio;
 pub mod error;

@@ -57,6 +57,32 @@ pub struct Part<M> {
     pub frames: Vec<M>,
 }
 
+/// A part of a room that a single connection may stop hearing, and hear again: a channel of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(pub u32);
+
+/// A connection in a room, as the room's rules know it: a number that means nothing to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionKey(pub u64);
+
+/// How a connection is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It was sent the whole state.
+    Fresh,
+    /// It was sent what it missed, and knows what others were told of who is here.
+    Resumed,
+}
+
+/// What a coming or a going means for the room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change<M> {
+    /// It was the member's first connection, or the last one.
+    pub presence_changed: bool,
+    /// To be said at once.
+    pub parts: Vec<Part<M>>,
+}
+
 /// Who sends a command or looks at a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -104,6 +130,26 @@ impl<M, R> Default for Effects<M, R> {
     }
 }
 
+/// What a client may ask of a room. Each kind is handled in the order in which it was sent.
+#[derive(Debug)]
+pub enum Request<L: RoomLogic> {
+    /// Changes what lasts: decided, committed, acknowledged.
+    Command(L::Command),
+    /// Changes nothing, and is answered when all that was decided before is durable.
+    Query(L::Query),
+    /// Changes only who is here and what they are about; it is not kept.
+    Signal(L::Signal),
+}
+
+/// What [`RoomLogic::ask`] found.
+#[derive(Debug)]
+pub enum Asked<L: RoomLogic> {
+    /// The answer, and frames for the asking connection that go before it.
+    Known { answer: L::Answer, frames: Vec<L::Message> },
+    /// The answer is in the database: [`RoomLogic::tell`] makes it of what is found there.
+    LookUp(L::Lookup),
+}
+
 /// A room's rules. Total: no method panics or waits, whatever a client sends.
 pub trait RoomLogic: Sized + Send + Unpin + 'static {
     /// What somebody wants. Its serialization is what two commands with one id are compared by.
@@ -116,6 +162,25 @@ pub trait RoomLogic: Sized + Send + Unpin + 'static {
     type Answer: Serialize + Default + Clone + Send + 'static;
     /// A change of the domain tables.
     type Row: Send + 'static;
+    /// What somebody asks.
+    type Query: Send + 'static;
+    /// What somebody signals.
+    type Signal: Send + 'static;
+    /// What has to be read from the database.
+    type Lookup: Send + 'static;
+    /// What was read.
+    type Found: Send + 'static;
+    /// Who is here.
+    type Company: Company<Self>;
+
+    /// What has to be read before this command can be judged; `None` when everything is at hand. A room keeps at hand whatever a commit that may
+    /// not be durable yet has touched, so that what is read is never older than what was decided.
+    fn wants(&self, _command: &Self::Command) -> Option<Self::Lookup> {
+        None
+    }
+
+    /// Takes what [`RoomLogic::wants`] asked for; [`RoomLogic::decide`] follows.
+    fn learn(&mut self, _found: Self::Found) {}
 
     /// Judges a command against the state as it stands. `by` is `None` for commands of the server itself.
     fn decide(
@@ -128,28 +193,75 @@ pub trait RoomLogic: Sized + Send + Unpin + 'static {
     /// Changes the state and says what follows from it. `at` and `by` are those of [`RoomLogic::decide`].
     fn apply(&mut self, at: Moment<'_>, by: Option<&Member>, event: Self::Event) -> Effects<Self::Message, Self::Row>;
 
+    /// Judges a question.
+    fn ask(&self, company: &Self::Company, by: &Member, query: &Self::Query) -> Result<Asked<Self>, Rejection>;
+
+    /// The answer to a question from what was found; judged again, since the asker may have lost his right to it meanwhile.
+    fn tell(&self, by: &Member, query: &Self::Query, found: Self::Found) -> Result<Self::Answer, Rejection>;
+
+    /// With this answer the connection that gets it begins (true) or ceases (false) to hear a topic.
+    fn hears(_answer: &Self::Answer) -> Option<(Topic, bool)> {
+        None
+    }
+
+    /// The topic of a frame, if it has one.
+    fn topic(&self, _message: &Self::Message) -> Option<Topic> {
+        None
+    }
+
+    /// A name under which a frame of the company replaces an older one that a slow reader has not been sent; without one it is never dropped.
+    fn latest(_message: &Self::Message) -> Option<String> {
+        None
+    }
+
     /// The member with this user id, if there is one.
     fn member(&self, user: &UserId) -> Option<Member>;
 
-    /// `dm` or `player` in a campaign: the `role` of `connected`.
+    /// The `role` of `connected`: `dm` or `player` in a campaign, `owner`, `admin` or `member` elsewhere.
     fn role(&self, member: &Member) -> &'static str;
 
     /// The `seq` at which a member joined: a cursor before it cannot be resumed.
     fn joined_seq(&self, member: MemberNo) -> i64;
 
-    /// All members, for presence: in order of joining.
-    fn members(&self) -> Vec<Member>;
-
     /// How many members there are.
     fn members_len(&self) -> usize;
 
-    /// What a newcomer is sent after `connected`. `online` says who is connected.
-    fn view(&self, viewer: &Member, online: &dyn Fn(MemberNo) -> bool) -> Vec<Self::Message>;
+    /// What a newcomer is sent after `connected`.
+    fn view(&self, viewer: &Member, company: &Self::Company) -> Vec<Self::Message>;
 
     /// Rows of the log for a member's first connection (`joined`) or last disconnection, if they are to be logged.
     fn presence_rows(&self, at: Moment<'_>, member: &Member, joined: bool) -> Vec<Self::Row>;
 
-    /// True when a list of missed frames (JSON texts, oldest first) shows its reader something that he or she may not see any more: then the
-    /// cursor is not resumed.
-    fn shows_what_was_hidden_since(missed: &[&str]) -> bool;
+    /// Missed frames (JSON texts, oldest first) as their reader may be sent them now. `None` when they show what he or she may not see any more:
+    /// then the cursor is not resumed.
+    fn resumable(missed: Vec<String>) -> Option<Vec<String>>;
+}
+
+/// Who is here, and what they are about: state that is not kept. It has no clock: every call is told the time, and [`Company::deadline`] says when
+/// [`Company::due`] has something to say.
+pub trait Company<L: RoomLogic>: Default + Send + 'static {
+    /// A connection of `member` is in the room.
+    fn connect(&mut self, room: &L, member: &Member, connection: ConnectionKey, arrival: Arrival, now: Timestamp) -> Change<L::Message>;
+
+    /// A connection is gone, of somebody who may be no member any more. One that was never counted changes nothing.
+    fn disconnect(&mut self, room: &L, member: MemberNo, connection: ConnectionKey, now: Timestamp) -> Change<L::Message>;
+
+    /// What somebody signals through a connection, and what is said of it at once.
+    fn signal(
+        &mut self,
+        room: &L,
+        by: &Member,
+        connection: ConnectionKey,
+        signal: L::Signal,
+        now: Timestamp,
+    ) -> Result<Vec<Part<L::Message>>, Rejection>;
+
+    /// The room's state has changed by an event.
+    fn room_changed(&mut self, room: &L, now: Timestamp) -> Vec<Part<L::Message>>;
+
+    /// When [`Company::due`] is to be asked; `None` when nothing is owed.
+    fn deadline(&self) -> Option<Timestamp>;
+
+    /// What is to be said at `now`: nothing before the deadline.
+    fn due(&mut self, room: &L, now: Timestamp) -> Vec<Part<L::Message>>;
 }

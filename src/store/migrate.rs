@@ -30,7 +30,7 @@ struct Step {
 }
 
 /// Oldest first.
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step { version: "20261121000001", name: "accounts", makes: &[] },
     Step { version: "20261121000002", name: "kernel", makes: &["room_owner", "room_event", "room_command", "cluster_node"] },
     Step {
@@ -49,6 +49,30 @@ const STEPS: [Step; 3] = [
             "session_event",
             "session_status",
             "session_event_type",
+        ],
+    },
+    Step {
+        version: "20261121000004",
+        name: "messaging",
+        makes: &[
+            "workspace",
+            "workspace_member",
+            "workspace_invitation",
+            "workspace_invite_link",
+            "channel",
+            "channel_member",
+            "conversation",
+            "conversation_participant",
+            "message",
+            "reaction",
+            "read_state",
+            "socket_recovery",
+            // SQLite's search, and the tables that it keeps its index in.
+            "message_fts",
+            "message_fts_data",
+            "message_fts_idx",
+            "message_fts_docsize",
+            "message_fts_config",
         ],
     },
 ];

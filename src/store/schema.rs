@@ -101,6 +101,74 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    workspace (id) { id -> Text, name -> Text, created_by -> Text, created_at -> Instant }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    workspace_member (id) {
+        id -> Text, workspace_id -> Text, user_id -> Text, role -> Text, member_no -> Integer, joined_at -> Instant, joined_seq -> BigInt,
+        left_at -> Nullable<Instant>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    workspace_invitation (id) { id -> Text, workspace_id -> Text, email -> Text, status -> Text, invited_by -> Text, created_at -> Instant }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    workspace_invite_link (code) { code -> Text, workspace_id -> Text, created_by -> Text, created_at -> Instant, expires_at -> Instant, max_uses -> Nullable<Integer>, uses -> Integer }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    channel (id) {
+        id -> Text, workspace_id -> Text, no -> Integer, name -> Text, private -> Bool, created_by -> Text, created_at -> Instant,
+        archived_at -> Nullable<Instant>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    channel_member (channel_id, user_id) { channel_id -> Text, user_id -> Text }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    conversation (id) { id -> Text, workspace_id -> Text, no -> Integer, created_at -> Instant }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    conversation_participant (conversation_id, user_id) { conversation_id -> Text, user_id -> Text }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    /// Without what the search is made of: PostgreSQL's column `search`, SQLite's column `row_no` and table `message_fts`.
+    message (id) {
+        id -> Text, workspace_id -> Text, channel_id -> Nullable<Text>, conversation_id -> Nullable<Text>, sequence -> BigInt, author_id -> Text,
+        content -> Text, parent_id -> Nullable<Text>, created_at -> Instant, updated_at -> Instant, deleted_at -> Nullable<Instant>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    reaction (message_id, user_id, emoji) { message_id -> Text, user_id -> Text, emoji -> Text, created_at -> Instant }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    read_state (workspace_id, target_id, user_id) { workspace_id -> Text, target_type -> Text, target_id -> Text, user_id -> Text, sequence -> BigInt }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    socket_recovery (pid_hash) { pid_hash -> Text, state -> Binary, expires_at -> Instant }
+}
+
 diesel::joinable!(session -> user (user_id));
 diesel::joinable!(account -> user (user_id));
 diesel::joinable!(campaign_member -> campaign (campaign_id));
@@ -108,6 +176,20 @@ diesel::joinable!(campaign_member -> user (user_id));
 diesel::joinable!(invitation -> campaign (campaign_id));
 diesel::joinable!(session_event -> game_session (session_id));
 diesel::joinable!(game_session -> campaign (campaign_id));
+diesel::joinable!(workspace_member -> workspace (workspace_id));
+diesel::joinable!(workspace_member -> user (user_id));
+diesel::joinable!(workspace_invitation -> workspace (workspace_id));
+diesel::joinable!(channel -> workspace (workspace_id));
+diesel::joinable!(channel_member -> channel (channel_id));
+diesel::joinable!(channel_member -> user (user_id));
+diesel::joinable!(conversation -> workspace (workspace_id));
+diesel::joinable!(conversation_participant -> conversation (conversation_id));
+diesel::joinable!(conversation_participant -> user (user_id));
+diesel::joinable!(message -> channel (channel_id));
+diesel::joinable!(message -> conversation (conversation_id));
+diesel::joinable!(message -> user (author_id));
+diesel::joinable!(reaction -> message (message_id));
+diesel::joinable!(reaction -> user (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     user,
@@ -128,4 +210,16 @@ diesel::allow_tables_to_appear_in_same_query!(
     staged_change,
     game_session,
     session_event,
+    workspace,
+    workspace_member,
+    workspace_invitation,
+    workspace_invite_link,
+    channel,
+    channel_member,
+    conversation,
+    conversation_participant,
+    message,
+    reaction,
+    read_state,
+    socket_recovery,
 );

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::actors::hub::{self, Hubs};
 use crate::actors::inlet::{Inlet, Said};
-use crate::actors::line::{ConnectionId, Line};
+use crate::actors::line::{ConnectionId, Line, Socket, Voice};
 use crate::actors::outbox::Outbox;
 use crate::protocol::frame::{self, Limits};
 use crate::transport::socket::upgrade;
@@ -22,17 +22,19 @@ const FRAGMENTS_MAX: u32 = 1_000_000;
 
 struct Echo {
     line: Rc<Line>,
+    socket: Rc<Socket>,
     inlet: Inlet,
 }
 
 pub async fn connect(req: HttpRequest, payload: web::Payload, hubs: web::Data<Hubs>) -> Result<HttpResponse> {
     let (mut answer, socket) = upgrade(&req)?;
     hubs.here();
-    let line = Line::new(ConnectionId::next(), Outbox::new(socket, usize::MAX));
+    let socket = Socket::new(Outbox::new(socket, usize::MAX));
+    let line = Line::new(ConnectionId::next(), Voice::Socket(socket.clone()));
     line.connect_deadline.set(None);
     let stream = HttpContext::with_factory(|ctx: &mut HttpContext<Echo>| {
         ctx.add_stream(payload);
-        Echo { line, inlet: Inlet::new(Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: FRAGMENTS_MAX }) }
+        Echo { line, socket, inlet: Inlet::new(Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: FRAGMENTS_MAX }) }
     });
     Ok(answer.streaming(stream))
 }
@@ -46,21 +48,21 @@ impl Actor for Echo {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         hub::unregister(self.line.id);
-        self.line.outbox.forget();
+        self.socket.outbox.forget();
     }
 }
 
 impl StreamHandler<Result<Bytes, PayloadError>> for Echo {
     fn handle(&mut self, chunk: Result<Bytes, PayloadError>, ctx: &mut Self::Context) {
         let Ok(chunk) = chunk else { return ctx.stop() };
-        let line = self.line.clone();
-        self.inlet.feed(&line, chunk);
-        while let Some(said) = self.inlet.next(&line) {
+        let socket = self.socket.clone();
+        self.inlet.feed(&socket, chunk);
+        while let Some(said) = self.inlet.next(&socket) {
             let frame = match said {
                 Said::Text(text) => frame::text(text.as_bytes()),
                 Said::Binary(bytes) => frame::binary(&bytes),
             };
-            line.outbox.feed(&frame, 1);
+            socket.outbox.feed(&frame, 1);
         }
     }
 

@@ -9,7 +9,7 @@ use actix_web_actors::HttpContext;
 
 use crate::actors::connection::{Admission, Admit, Connection, ConnectionContext};
 use crate::actors::hub::Hubs;
-use crate::actors::line::{ConnectionId, Line, LineSession};
+use crate::actors::line::{LineSession, Socket};
 use crate::actors::outbox::Outbox;
 use crate::actors::room::Cursor;
 use crate::auth::state::AuthState;
@@ -29,7 +29,7 @@ pub async fn connect(
 ) -> Result<HttpResponse> {
     let (mut answer, socket) = upgrade(&req)?;
     let hub = hubs.here();
-    let line = Line::new(ConnectionId::next(), Outbox::new(socket, context.outbox_bytes_max));
+    let socket = Socket::new(Outbox::new(socket, context.outbox_bytes_max));
     let context = context.into_inner();
     let stream = HttpContext::with_factory(|ctx: &mut HttpContext<Connection>| {
         ctx.add_stream(payload);
@@ -40,7 +40,7 @@ pub async fn connect(
             // The one message of its kind; a connection that is gone needs none.
             address.do_send(Admit(admission));
         });
-        Connection::new(line, hub, context)
+        Connection::new(socket, hub, context)
     });
     Ok(answer.streaming(stream))
 }

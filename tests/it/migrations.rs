@@ -103,25 +103,32 @@ fn the_schema_comes_goes_and_comes_again() {
     both(|database| {
         let mut db = open(database);
         assert!(migrate::status(&mut db).expect("answers").iter().all(|step| !step.applied));
-        assert!(matches!(migrate::check(&mut db), Err(MigrateError::Pending(3))));
+        assert!(matches!(migrate::check(&mut db), Err(MigrateError::Pending(4))));
         assert!(matches!(migrate::down(&mut db), Err(MigrateError::NothingApplied)));
         assert!(tables(&mut db).is_empty(), "looking changes nothing");
-        assert_eq!(migrate::up(&mut db).expect("migrates"), 3);
+        assert_eq!(migrate::up(&mut db).expect("migrates"), 4);
         let whole = (tables(&mut db), columns(&mut db), indexes(&mut db), references(&mut db));
         assert_eq!(migrate::up(&mut db).expect("there is nothing to do"), 0);
         migrate::check(&mut db).expect("is whole");
         assert!(migrate::status(&mut db).expect("answers").iter().all(|step| step.applied));
         execute(&mut db, "INSERT INTO \"user\" (id, name, email) VALUES ('u', 'U', 'u@example.com')");
-        assert_eq!(migrate::down(&mut db).expect("reverts"), "campaigns");
+        assert_eq!(migrate::down(&mut db).expect("reverts"), "messaging");
         assert!(matches!(migrate::check(&mut db), Err(MigrateError::Pending(1))));
+        assert_eq!(migrate::down(&mut db).expect("reverts"), "campaigns");
         assert_eq!(migrate::down(&mut db).expect("reverts"), "kernel");
         assert_eq!(migrate::down(&mut db).expect("reverts"), "accounts");
         let left: BTreeSet<String> = ADOPTED.into_iter().chain(["__diesel_schema_migrations"]).map(str::to_owned).collect();
         assert_eq!(tables(&mut db), left);
         assert_eq!(lines(&mut db, "SELECT id AS line FROM \"user\"").len(), 1);
-        assert_eq!(migrate::up(&mut db).expect("migrates"), 3);
+        assert_eq!(migrate::up(&mut db).expect("migrates"), 4);
         assert_eq!((tables(&mut db), columns(&mut db), indexes(&mut db), references(&mut db)), whole);
     });
+}
+
+/// What the search is made of: PostgreSQL keeps the words of a message in a column with an index of its own kind, SQLite in a virtual table (and the
+/// tables behind that) which knows a message by a number.
+fn is_of_the_search(line: &str) -> bool {
+    line.starts_with("message_fts") || ["message.search ", "message(search)", "message.row_no "].iter().any(|start| line.starts_with(start))
 }
 
 #[test]
@@ -134,7 +141,7 @@ fn both_databases_have_one_schema() {
     let (sqlite, postgres) = (of(TestDatabase::sqlite()), of(TestDatabase::postgres()));
     for (sqlite, postgres) in sqlite.iter().zip(&postgres) {
         assert!(sqlite.len() >= 15);
-        let only_one: Vec<_> = sqlite.symmetric_difference(postgres).collect();
+        let only_one: Vec<_> = sqlite.symmetric_difference(postgres).filter(|line| !is_of_the_search(line)).collect();
         assert!(only_one.is_empty(), "{only_one:#?}");
     }
 }
@@ -180,7 +187,7 @@ fn of_several_that_start_at_once_one_migrates() {
             threads.into_iter().map(|thread| thread.join().expect("does not panic")).collect()
         });
         done.sort_unstable();
-        assert_eq!(done, [0, 0, 0, 0, 0, 3]);
+        assert_eq!(done, [0, 0, 0, 0, 0, 4]);
     });
 }
 
@@ -199,10 +206,10 @@ fn the_accounts_of_another_app_are_adopted_as_they_are() {
             columns(db).into_iter().filter(|line| line.starts_with("user.") || line.starts_with("session.")).collect()
         };
         let before = of_theirs(&mut db);
-        assert_eq!(migrate::up(&mut db).expect("migrates"), 3);
+        assert_eq!(migrate::up(&mut db).expect("migrates"), 4);
         assert_eq!(of_theirs(&mut db), before);
         assert!(tables(&mut db).contains("verification"));
-        for _ in 0..3 {
+        for _ in 0..4 {
             migrate::down(&mut db).expect("reverts");
         }
         assert_eq!(of_theirs(&mut db), before);

@@ -23,6 +23,9 @@ mod sockets;
 
 pub(in crate::actors::engineio) use sockets::Role;
 
+/// A client that polls is behind when more than this waits for its next GET.
+const BEHIND_BYTES: usize = 64 * 1024;
+
 /// How the server ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -112,6 +115,14 @@ impl Wire {
     /// False from the moment when the session ends, which may be before [`Upper::closed`](super::upper::Upper::closed) is called.
     pub fn is_open(&self) -> bool {
         self.state.borrow().phase == Phase::Open
+    }
+
+    /// True when more waits for the client than it takes at once.
+    pub fn is_behind(&self) -> bool {
+        match &self.state.borrow().carrier {
+            Carrier::Socket(socket) => socket.outbox.is_behind(),
+            Carrier::Polling(polling) => polling.buffer.bytes() > BEHIND_BYTES,
+        }
     }
 
     /// Sends messages as one unit: nothing comes between them. Who owes too much is dropped as too slow.

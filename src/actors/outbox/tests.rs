@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use tokio::io::AsyncReadExt;
 
 use crate::actors::inlet::Inlet;
-use crate::actors::line::{ConnectionId, Line};
+use crate::actors::line::Socket;
 use crate::protocol::frame::{Decoder, Inbound, Limits, Opcode};
 
 /// How long a step may take on a busy machine before a test gives up.
@@ -154,7 +154,7 @@ async fn a_client_that_is_still_sending_reads_its_goodbye_and_no_reset() {
     for _ in 0..100 {
         let (server, client) = sockets();
         let mut incoming = tokio::net::TcpStream::from_std(server.try_clone().expect("a descriptor is free")).expect("is non-blocking");
-        let line = Line::new(ConnectionId::next(), Outbox::new(server, 1 << 20));
+        let socket = Socket::new(Outbox::new(server, 1 << 20));
         let chatter = client.try_clone().expect("a descriptor is free");
         let speaking = std::thread::spawn(move || {
             let frame = frame::client_frame(Opcode::Text, &[b'x'; 1_000], [1, 2, 3, 4]);
@@ -173,15 +173,15 @@ async fn a_client_that_is_still_sending_reads_its_goodbye_and_no_reset() {
             if read == 0 {
                 break;
             }
-            inlet.feed(&line, Bytes::copy_from_slice(&chunk[..read]));
-            while inlet.next(&line).is_some() {
+            inlet.feed(&socket, Bytes::copy_from_slice(&chunk[..read]));
+            while inlet.next(&socket).is_some() {
                 heard += 1;
                 if heard == 3 {
-                    line.outbox.close(Close::SessionEnded);
+                    socket.outbox.close(Close::SessionEnded);
                 }
             }
         }
-        line.outbox.forget();
+        socket.outbox.forget();
         assert_eq!(heard, 3, "what comes after the goodbye is not heard");
         assert!(speaking.join().expect("does not panic"));
         let read = reading.join().expect("does not panic").expect("no reset");

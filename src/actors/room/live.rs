@@ -10,23 +10,19 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::actors::clock;
 use crate::actors::line::ConnectionId;
 use crate::actors::memory::CommandMemory;
-use crate::actors::parts::EncodedParts;
+use crate::actors::parts::{EncodedParts, Frames};
 use crate::actors::room::load::StoredRoom;
 use crate::actors::room::messages::Answered;
+use crate::actors::speech::{Entry, Reply, Tag};
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
-use crate::protocol::ids::CommandId;
 use crate::protocol::time::Timestamp;
 use crate::rooms::kernel::MemberNo;
-use crate::rooms::presence::Presence;
-
-pub use commands::error_frame;
 
 /// Things that a room may have to say while commits are pending; beyond, commands are answered `BUSY`.
 pub const SAYINGS_MAX: usize = 4_096;
@@ -40,8 +36,18 @@ pub struct Cursor {
 
 /// Where the answer to a command goes.
 pub enum Back<A> {
-    Socket(ConnectionId),
+    Socket(ConnectionId, Option<Tag>),
     Rest(oneshot::Sender<Result<Answered<A>, Rejection>>),
+}
+
+impl<A> Back<A> {
+    /// The connection that waits for it, if one does.
+    pub fn asker(&self) -> Option<(ConnectionId, Option<Tag>)> {
+        match self {
+            Back::Socket(connection, tag) => Some((*connection, *tag)),
+            Back::Rest(_) => None,
+        }
+    }
 }
 
 /// One thing that a room is going to say.
@@ -55,8 +61,12 @@ pub enum Saying<A> {
     /// An ack or an error for one connection.
     Answer {
         connection: ConnectionId,
-        id: Option<CommandId>,
-        frame: Option<Bytes>,
+        reply: Reply,
+    },
+    /// Frames for one connection.
+    Frames {
+        connection: ConnectionId,
+        frames: Frames,
     },
     Reply {
         answer: oneshot::Sender<Result<Answered<A>, Rejection>>,
@@ -68,7 +78,7 @@ pub enum Saying<A> {
         connection: ConnectionId,
         member: MemberNo,
         leads: bool,
-        frames: Bytes,
+        entry: Box<Entry>,
         hold: bool,
     },
     Detach {
@@ -94,9 +104,9 @@ pub struct Live<L: StoredRoom> {
     durable: u64,
     queue: VecDeque<Waiting<L::Answer>>,
     memory: CommandMemory,
-    presence: Presence,
+    company: L::Company,
     member_by_connection: HashMap<ConnectionId, MemberNo>,
-    presence_timer: bool,
+    company_timer: bool,
     /// The room is being deleted: there is nothing to come into and nothing to change any more.
     closed: bool,
     touched_at: Timestamp,
@@ -112,9 +122,9 @@ impl<L: StoredRoom> Live<L> {
             durable: 0,
             queue: VecDeque::new(),
             memory,
-            presence: Presence::default(),
+            company: L::Company::default(),
             member_by_connection: HashMap::new(),
-            presence_timer: false,
+            company_timer: false,
             closed: false,
             touched_at: clock::now(),
         }

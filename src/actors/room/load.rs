@@ -30,6 +30,9 @@ pub trait StoredRoom: RoomLogic {
     /// The room as its tables have it, read in the transaction of the caller.
     fn read(db: &mut Db, room: &RoomId) -> QueryResult<Option<Self>>;
 
+    /// What a room asks of its tables.
+    fn look_up(db: &mut Db, room: &RoomId, lookup: Self::Lookup) -> QueryResult<Self::Found>;
+
     /// The rows of an event as the journal writes them.
     fn domain_rows(room: &RoomId, rows: Vec<Self::Row>) -> DomainRows;
 }
@@ -86,7 +89,7 @@ fn read_all<L: StoredRoom>(db: &mut Db, room: &RoomId, spoken: Option<i64>, now:
     let memory = CommandMemory::from_rows(rows, complete, now);
     let missed = match spoken {
         Some(spoken) => match journal::events_after(db, room, spoken, REPLAY_BYTES_MAX)? {
-            Missed::Events(rows) => rows.iter().map(|row| decode_stored(&row.parts).map(Arc::new).ok()).collect(),
+            Missed::Events(rows) => rows.iter().map(|row| decode_stored(&row.parts, row.seq).map(Arc::new).ok()).collect(),
             Missed::TooMuch => None,
         },
         None => Some(Vec::new()),

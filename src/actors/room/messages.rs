@@ -6,8 +6,10 @@ use tokio::sync::oneshot;
 use crate::actors::hub::HubRef;
 use crate::actors::line::{ConnectionId, RoomNo};
 use crate::actors::room::{Cursor, StoredRoom};
+use crate::actors::speech::Tag;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
+use crate::rooms::kernel::Request;
 
 /// A connection comes in. What follows it hears through its hub: the state of the room, or that it may not.
 #[derive(Message)]
@@ -31,13 +33,14 @@ pub struct Leave {
     pub connection: ConnectionId,
 }
 
-/// A command from a connection that has joined. It is answered through the hub.
+/// What a connection that has joined asks. It is answered through the hub.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Order<L: StoredRoom> {
     pub connection: ConnectionId,
+    pub tag: Option<Tag>,
     pub id: Option<CommandId>,
-    pub command: L::Command,
+    pub request: Request<L>,
 }
 
 /// A command through REST. `by` must be a member; without it the command says by itself who is meant. A room that is being unloaded gives it back.

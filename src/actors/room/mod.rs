@@ -38,12 +38,12 @@ use crate::actors::executor::Database;
 use crate::actors::hub::{HubRef, Item};
 use crate::actors::journal::{Journal, Persisted};
 use crate::actors::line::{ConnectionId, RoomNo};
-use crate::actors::parts::encode_one;
+use crate::actors::speech::{Reply, Tag};
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{COMMANDS_IN_FLIGHT_MAX, ROOM_MAILBOX_MAX};
-use crate::protocol::session::Epoch;
+use crate::rooms::kernel::Request;
 
 /// Messages that may wait while a room is being loaded; more is `BUSY`.
 const EARLY_MAX: usize = 1_024;
@@ -111,7 +111,7 @@ pub struct Room<L: StoredRoom> {
     /// Counts the loads: an answer that belongs to an earlier one is dropped.
     generation: u64,
     /// The socket's command that is being carried out: it is answered even if it makes the room panic.
-    at_work: Option<(ConnectionId, Option<CommandId>)>,
+    at_work: Option<(ConnectionId, Option<Tag>, Option<CommandId>)>,
     panicked_at: Option<Instant>,
     /// A timer runs that will see whether the room is still empty.
     resting: bool,
@@ -141,8 +141,8 @@ impl<L: StoredRoom> Room<L> {
     fn guarded(&mut self, ctx: &mut Context<Self>, step: impl FnOnce(&mut Self, &mut Context<Self>)) {
         if catch_unwind(AssertUnwindSafe(|| step(self, ctx))).is_err() {
             log::error!("room={} panicked; it is loaded anew", self.id);
-            if let Some((connection, id)) = self.at_work.take() {
-                self.reject(connection, id, &Rejection::internal());
+            if let Some((connection, tag, id)) = self.at_work.take() {
+                self.reject(connection, tag, id, &Rejection::internal());
             }
             // What the others sent may have been carried out.
             self.drop_state(&Rejection::storage_unavailable());
@@ -206,8 +206,7 @@ impl<L: StoredRoom> Room<L> {
         match missed {
             Some(missed) if reloaded => {
                 missed.into_iter().for_each(|parts| self.tell_all(|| Item::Parts(parts.clone())));
-                let frame = encode_one(&Epoch { epoch: epoch.to_string() }, None);
-                self.tell_all(|| Item::ToAll(frame.clone()));
+                self.tell_all(|| Item::Epoch(epoch));
             }
             Some(_) => {}
             // More was committed than can be replayed: they come back with their cursors.
@@ -250,7 +249,7 @@ impl<L: StoredRoom> Room<L> {
         };
         for early in std::mem::take(&mut self.early) {
             match early {
-                Early::Order(order) => self.reject(order.connection, order.id, &rejection),
+                Early::Order(order) => self.reject(order.connection, order.tag, order.id, &rejection),
                 Early::Ask(ask) => drop(ask.answer.send(Err(rejection.clone()))),
             }
         }
@@ -273,9 +272,14 @@ impl<L: StoredRoom> Room<L> {
         let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Failed) else { return };
         for saying in live.into_unsaid() {
             match saying {
-                Saying::Answer { connection, id, .. } => self.reject(connection, id, rejection),
+                Saying::Answer { connection, reply } => self.reject(connection, reply.tag, reply.id, rejection),
                 Saying::Reply { answer, .. } => drop(answer.send(Err(rejection.clone()))),
-                Saying::Parts { .. } | Saying::Presence(_) | Saying::Signal(_) | Saying::Attach { .. } | Saying::Detach { .. } => {}
+                Saying::Parts { .. }
+                | Saying::Presence(_)
+                | Saying::Frames { .. }
+                | Saying::Signal(_)
+                | Saying::Attach { .. }
+                | Saying::Detach { .. } => {}
             }
         }
         self.seats.values_mut().for_each(|seat| seat.in_flight = 0);
@@ -316,26 +320,55 @@ impl<L: StoredRoom> Room<L> {
             Phase::Live(_) if in_flight >= COMMANDS_IN_FLIGHT_MAX || self.is_overloaded() => Some(Rejection::busy()),
             Phase::Live(_) => None,
         };
-        let Order { connection, id, command } = order;
-        match refusal {
-            Some(rejection) => self.reject(connection, id, &rejection),
-            None => self.work_for(connection, id.clone(), ctx, |live, room, ctx| {
-                live.command(Back::Socket(connection), Some(user), id, command, room, ctx)
-            }),
+        let Order { connection, tag, id, request } = order;
+        if let Some(rejection) = refusal {
+            return self.reject(connection, tag, id, &rejection);
         }
+        self.work_for(connection, tag, id.clone(), ctx, |live, room, ctx| {
+            let back = Back::Socket(connection, tag);
+            match request {
+                Request::Command(command) => live.command(back, Some(user), id, command, room, ctx),
+                Request::Query(query) => live.query(connection, tag, user, id, query, room, ctx),
+                Request::Signal(signal) => live.signal(connection, tag, &user, id, signal, room),
+            }
+        });
     }
 
     /// Lends the live state to the command of a connection, which is answered in any case.
     fn work_for(
         &mut self,
         connection: ConnectionId,
+        tag: Option<Tag>,
         id: Option<CommandId>,
         ctx: &mut Context<Self>,
         work: impl FnOnce(&mut Live<L>, &mut Self, &mut Context<Self>),
     ) {
-        self.at_work = Some((connection, id));
+        self.at_work = Some((connection, tag, id));
         self.with_live(ctx, work);
         self.at_work = None;
+    }
+
+    /// The same for whoever asks: a connection, or REST.
+    fn work_on(
+        &mut self,
+        asker: Option<(ConnectionId, Option<Tag>)>,
+        id: Option<CommandId>,
+        ctx: &mut Context<Self>,
+        work: impl FnOnce(&mut Live<L>, &mut Self, &mut Context<Self>),
+    ) {
+        match asker {
+            Some((connection, tag)) => self.work_for(connection, tag, id, ctx, work),
+            None => self.with_live(ctx, work),
+        }
+    }
+
+    /// Refuses what was to be carried out under a state that is lost.
+    fn turn_away(&self, back: Back<L::Answer>, id: Option<CommandId>, rejection: Rejection) {
+        match back {
+            Back::Socket(connection, tag) => self.reject(connection, tag, id, &rejection),
+            // Who asked may have gone meanwhile.
+            Back::Rest(answer) => drop(answer.send(Err(rejection))),
+        }
     }
 
     fn ask(&mut self, ask: Ask<L>, ctx: &mut Context<Self>) -> Result<(), Box<Ask<L>>> {
@@ -356,8 +389,9 @@ impl<L: StoredRoom> Room<L> {
     }
 
     /// A refusal that waits for no commit.
-    fn reject(&self, connection: ConnectionId, id: Option<CommandId>, rejection: &Rejection) {
-        self.tell(connection, Item::To { connection, frame: live::error_frame(id, rejection) });
+    fn reject(&self, connection: ConnectionId, tag: Option<Tag>, id: Option<CommandId>, rejection: &Rejection) {
+        let reply = Box::new(Reply::refusal(tag, id, rejection.clone()));
+        self.tell(connection, Item::Answer { connection, reply });
     }
 
     fn tell(&self, connection: ConnectionId, item: Item) {
@@ -371,7 +405,7 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn detach(&mut self, connection: ConnectionId, close: Close) {
-        self.tell(connection, Item::Detach { connection, close });
+        self.tell(connection, Item::Detach { connection, room: self.id.clone(), close });
         self.remove_seat(connection);
     }
 
@@ -457,7 +491,7 @@ impl<L: StoredRoom> Handler<Join> for Room<L> {
         self.guarded(ctx, |room, ctx| {
             let Join { connection, hub, user, since } = join;
             if room.is_overloaded() {
-                return hub.tell(room.no, vec![Item::Detach { connection, close: Close::TryAgainLater }]);
+                return hub.tell(room.no, vec![Item::Detach { connection, room: room.id.clone(), close: Close::TryAgainLater }]);
             }
             room.add_seat(connection, Seat { hub, user, since, attached: false, in_flight: 0 });
             match room.phase {

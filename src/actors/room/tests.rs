@@ -14,16 +14,19 @@ use tokio::io::AsyncReadExt;
 use super::*;
 use crate::actors::executor::DbExecutor;
 use crate::actors::hub::{self, HubSettings, Hubs};
-use crate::actors::line::Line;
+use crate::actors::line::{Line, Socket, Voice};
 use crate::actors::lobby::Lobby;
 use crate::actors::outbox::Outbox;
 use crate::actors::parts::texts_for;
 use crate::cluster::node;
 use crate::protocol::hex::HexKey;
 use crate::protocol::ids::CampaignId;
+use crate::protocol::time::Timestamp;
 use crate::rooms::campaign::fog::Visibility;
 use crate::rooms::campaign::rows::Row;
-use crate::rooms::kernel::{Audience, Decision, Effects, Member, MemberNo, Moment, Part, RoomLogic};
+use crate::rooms::kernel::{
+    Arrival, Asked, Audience, Change, Company, ConnectionKey, Decision, Effects, Member, MemberNo, Moment, Part, Request, RoomLogic,
+};
 use crate::rooms::members::MemberSet;
 use crate::store::db::{Db, on};
 use crate::store::journal::{self, DomainRows, Missed};
@@ -37,11 +40,24 @@ const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// A room that adds up. Everybody whose id begins with `u` and a digit is a member.
 struct Sum {
     total: i64,
+    /// What the journal's total was when it was looked up last.
+    durable: i64,
 }
+
+enum Question {
+    /// The total as it was decided.
+    Total,
+    /// The total that the journal has.
+    Durable,
+}
+
+struct Wave;
 
 #[derive(Clone, Copy, Serialize)]
 enum Command {
     Add(i64),
+    /// Adds the total that the journal has.
+    AddAgain,
     /// Deciding it panics.
     Undecidable,
     /// It can be decided, but not applied.
@@ -55,10 +71,15 @@ enum Command {
 enum Message {
     Total { total: i64 },
     Added { by: i64 },
+    Online { users: Vec<String> },
+    Waved { by: String },
 }
 
 #[derive(Clone, Default, Serialize)]
-struct Nothing {}
+struct Sums {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<i64>,
+}
 
 /// A row that cannot be written.
 struct BadRow;
@@ -67,17 +88,23 @@ impl RoomLogic for Sum {
     type Command = Command;
     type Event = Command;
     type Message = Message;
-    type Answer = Nothing;
+    type Answer = Sums;
     type Row = BadRow;
+    type Query = Question;
+    type Signal = Wave;
+    type Lookup = ();
+    type Found = i64;
+    type Company = Online;
 
-    fn decide(&self, _: Moment<'_>, _: Option<&Member>, command: &Command) -> Result<Decision<Command, Nothing>, Rejection> {
+    fn decide(&self, _: Moment<'_>, _: Option<&Member>, command: &Command) -> Result<Decision<Command, Sums>, Rejection> {
         assert!(!matches!(command, Command::Undecidable), "a rule has a fault");
-        Ok(Decision { event: Some(*command), answer: Nothing {} })
+        Ok(Decision { event: Some(*command), answer: Sums::default() })
     }
 
     fn apply(&mut self, _: Moment<'_>, _: Option<&Member>, event: Command) -> Effects<Message, BadRow> {
         let (by, rows) = match event {
             Command::Add(by) => (by, Vec::new()),
+            Command::AddAgain => (self.durable, Vec::new()),
             Command::Unwritable => (0, vec![BadRow]),
             Command::Undecidable | Command::Inapplicable => panic!("a rule has a fault"),
         };
@@ -98,15 +125,11 @@ impl RoomLogic for Sum {
         0
     }
 
-    fn members(&self) -> Vec<Member> {
-        (0..4).filter_map(|no| self.member(&UserId::new(format!("u{no}")))).collect()
-    }
-
     fn members_len(&self) -> usize {
         4
     }
 
-    fn view(&self, _: &Member, _: &dyn Fn(MemberNo) -> bool) -> Vec<Message> {
+    fn view(&self, _: &Member, _: &Online) -> Vec<Message> {
         vec![Message::Total { total: self.total }]
     }
 
@@ -114,8 +137,77 @@ impl RoomLogic for Sum {
         Vec::new()
     }
 
-    fn shows_what_was_hidden_since(_: &[&str]) -> bool {
-        false
+    fn resumable(missed: Vec<String>) -> Option<Vec<String>> {
+        Some(missed)
+    }
+
+    fn ask(&self, _: &Online, _: &Member, question: &Question) -> Result<Asked<Self>, Rejection> {
+        match question {
+            Question::Total => {
+                Ok(Asked::Known { answer: Sums { total: Some(self.total) }, frames: vec![Message::Total { total: self.total }] })
+            }
+            Question::Durable => Ok(Asked::LookUp(())),
+        }
+    }
+
+    fn tell(&self, _: &Member, _: &Question, found: i64) -> Result<Sums, Rejection> {
+        Ok(Sums { total: Some(found) })
+    }
+
+    fn wants(&self, command: &Command) -> Option<()> {
+        matches!(command, Command::AddAgain).then_some(())
+    }
+
+    fn learn(&mut self, found: i64) {
+        self.durable = found;
+    }
+
+    fn latest(message: &Message) -> Option<String> {
+        matches!(message, Message::Online { .. }).then(|| "online".to_owned())
+    }
+}
+
+/// Who is here: told to all whenever it changes, and when the room was loaded anew.
+#[derive(Default)]
+struct Online {
+    connections: BTreeMap<u32, u32>,
+    owed: bool,
+}
+
+impl Company<Sum> for Online {
+    fn connect(&mut self, _: &Sum, member: &Member, _: ConnectionKey, _: Arrival, _: Timestamp) -> Change<Message> {
+        let count = self.connections.entry(member.no.0).or_default();
+        *count += 1;
+        self.owed = true;
+        Change { presence_changed: *count == 1, parts: Vec::new() }
+    }
+
+    fn disconnect(&mut self, _: &Sum, member: MemberNo, _: ConnectionKey, _: Timestamp) -> Change<Message> {
+        let count = self.connections.get_mut(&member.0).expect("was counted");
+        *count -= 1;
+        let last = *count == 0;
+        self.connections.retain(|_, count| *count > 0);
+        self.owed = true;
+        Change { presence_changed: last, parts: Vec::new() }
+    }
+
+    fn signal(&mut self, _: &Sum, by: &Member, _: ConnectionKey, signal: Wave, _: Timestamp) -> Result<Vec<Part<Message>>, Rejection> {
+        let Wave = signal;
+        Ok(vec![Part { to: Audience::All, frames: vec![Message::Waved { by: by.user.to_string() }] }])
+    }
+
+    fn room_changed(&mut self, _: &Sum, _: Timestamp) -> Vec<Part<Message>> {
+        Vec::new()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.owed.then(Timestamp::default)
+    }
+
+    fn due(&mut self, _: &Sum, _: Timestamp) -> Vec<Part<Message>> {
+        self.owed = false;
+        let users = self.connections.keys().map(|no| format!("u{no}")).collect();
+        vec![Part { to: Audience::All, frames: vec![Message::Online { users }] }]
     }
 }
 
@@ -129,7 +221,11 @@ impl StoredRoom for Sum {
         let Missed::Events(rows) = journal::events_after(db, room, 0, usize::MAX)? else { return Ok(None) };
         let texts = rows.iter().flat_map(|row| texts_for(&row.parts, MemberNo(0), false).expect("the journal holds JSON"));
         let total = texts.map(|text| serde_json::from_str::<Value>(&text).expect("is JSON")["by"].as_i64().expect("a number")).sum();
-        Ok(Some(Self { total }))
+        Ok(Some(Self { total, durable: 0 }))
+    }
+
+    fn look_up(db: &mut Db, room: &RoomId, (): ()) -> diesel::QueryResult<i64> {
+        Ok(Self::read(db, room)?.map_or(0, |sum| sum.total))
     }
 
     fn domain_rows(_: &RoomId, rows: Vec<BadRow>) -> DomainRows {
@@ -233,7 +329,7 @@ impl TestRoom {
         let ours = std::net::TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
         let (server_side, _) = listener.accept().expect("somebody connects");
         [&ours, &server_side].into_iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket takes its options"));
-        let line = Line::new(ConnectionId::next(), Outbox::new(server_side, 1 << 20));
+        let line = Line::new(ConnectionId::next(), Voice::Socket(Socket::new(Outbox::new(server_side, 1 << 20))));
         let connection = line.id;
         hub::register(line);
         let join = Join { connection, hub: self.hub.clone(), user: UserId::new(user), since };
@@ -265,7 +361,11 @@ impl Peer {
     /// Returns when the room has decided the command, or put it off.
     async fn send(&self, id: &str, command: Command) {
         let id = CommandId::parse(id);
-        self.room.send(Order { connection: self.connection, id, command }).await.expect("the room lives");
+        self.ask(id, Request::Command(command)).await;
+    }
+
+    async fn ask(&self, id: Option<CommandId>, request: Request<Sum>) {
+        self.room.send(Order { connection: self.connection, tag: None, id, request }).await.expect("the room lives");
     }
 
     /// The next frame that is not about presence.
@@ -330,7 +430,7 @@ impl Peer {
 }
 
 fn is_presence(frame: &Value) -> bool {
-    frame["type"].as_str().is_some_and(|kind| kind.starts_with("player:"))
+    frame["type"] == "online"
 }
 
 fn cursor_of(connected: &Value) -> Cursor {
@@ -529,13 +629,29 @@ async fn who_left_while_the_state_was_lost_is_not_listed_as_present() {
     peer.expect(&[refused("b", "INTERNAL"), epoch()]).await;
     loop {
         let frame = peer.frame().await;
-        if frame["type"] == "player:presence" {
-            let online = |user: &str| {
-                let players = frame["players"].as_array().expect("a list");
-                players.iter().any(|player| player["userId"] == user && player["online"] == true)
-            };
-            assert_eq!((online("u0"), online("u1")), (true, false));
+        if is_presence(&frame) && frame["users"] == json!(["u0"]) {
             break;
         }
     }
+}
+
+#[actix::test]
+async fn what_reads_the_database_reads_all_that_was_asked_before_it() {
+    let world = World::new();
+    let room = world.room("one", 1);
+    let mut peer = room.join("u0").await;
+    peer.entered().await;
+    let lock = world.lock();
+    peer.send("a", Command::Add(2)).await;
+    peer.ask(CommandId::parse("b"), Request::Query(Question::Total)).await;
+    peer.ask(CommandId::parse("c"), Request::Query(Question::Durable)).await;
+    peer.ask(None, Request::Signal(Wave)).await;
+    assert!(peer.heard().await.is_empty(), "nothing is said before it is durable");
+    lock.release();
+    peer.expect(&[json!({"type": "added", "by": 2}), ack("a", 1), json!({"type": "total", "total": 2})]).await;
+    peer.expect(&[json!({"type": "ack", "id": "b", "seq": 1, "total": 2}), json!({"type": "waved", "by": "u0"})]).await;
+    peer.expect(&[json!({"type": "ack", "id": "c", "seq": 1, "total": 2})]).await;
+    peer.send("d", Command::AddAgain).await;
+    peer.send("e", Command::Add(1)).await;
+    peer.expect(&[json!({"type": "added", "by": 2}), ack("d", 2), json!({"type": "added", "by": 1}), ack("e", 3)]).await;
 }

@@ -31,6 +31,7 @@ pub mod gate;
 mod joining;
 mod judge;
 pub mod log;
+pub mod presence;
 mod resume;
 mod roster;
 pub mod rows;
@@ -41,6 +42,7 @@ mod tests;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 
 use serde_json::json;
 
@@ -51,11 +53,12 @@ use crate::protocol::ids::{CampaignId, InvitationId, UserId};
 use crate::rooms::campaign::board::Board;
 use crate::rooms::campaign::event::Event;
 use crate::rooms::campaign::log::Page;
+use crate::rooms::campaign::presence::Presence;
 use crate::rooms::campaign::roster::Roster;
 use crate::rooms::campaign::rows::{InviteLink, LogType, PendingInvitation, Row, StoredCampaign};
 use crate::rooms::campaign::session::Session;
 use crate::rooms::campaign::staged::Queue;
-use crate::rooms::kernel::{Decision, Effects, Member, MemberNo, Moment, RoomLogic};
+use crate::rooms::kernel::{Asked, Decision, Effects, Member, MemberNo, Moment, RoomLogic};
 
 /// The whole state of one campaign.
 #[derive(Debug)]
@@ -89,6 +92,11 @@ impl Campaign {
         }
     }
 
+    /// All members, in order of joining.
+    pub fn members(&self) -> Vec<Member> {
+        self.roster.members()
+    }
+
     pub fn id(&self) -> &CampaignId {
         &self.id
     }
@@ -110,6 +118,19 @@ impl RoomLogic for Campaign {
     type Message = ServerMessage;
     type Answer = Answer;
     type Row = Row;
+    type Query = Infallible;
+    type Signal = Infallible;
+    type Lookup = Infallible;
+    type Found = Infallible;
+    type Company = Presence;
+
+    fn ask(&self, _: &Presence, _: &Member, query: &Infallible) -> Result<Asked<Self>, Rejection> {
+        match *query {}
+    }
+
+    fn tell(&self, _: &Member, _: &Infallible, found: Infallible) -> Result<Answer, Rejection> {
+        match found {}
+    }
 
     fn decide(&self, at: Moment<'_>, by: Option<&Member>, command: &Command) -> Result<Decision<Event, Answer>, Rejection> {
         self.judge_command(at, by, command)
@@ -131,16 +152,12 @@ impl RoomLogic for Campaign {
         self.roster.joined_seq(member)
     }
 
-    fn members(&self) -> Vec<Member> {
-        self.roster.members()
-    }
-
     fn members_len(&self) -> usize {
         self.roster.len()
     }
 
-    fn view(&self, viewer: &Member, online: &dyn Fn(MemberNo) -> bool) -> Vec<ServerMessage> {
-        self.view_for(viewer, online)
+    fn view(&self, viewer: &Member, presence: &Presence) -> Vec<ServerMessage> {
+        self.view_for(viewer, &|no| presence.is_online(no))
     }
 
     fn presence_rows(&self, at: Moment<'_>, member: &Member, joined: bool) -> Vec<Row> {
@@ -150,7 +167,8 @@ impl RoomLogic for Campaign {
         self.page(at).map(row).into_iter().collect()
     }
 
-    fn shows_what_was_hidden_since(missed: &[&str]) -> bool {
-        resume::shows_what_was_hidden_since(missed)
+    fn resumable(missed: Vec<String>) -> Option<Vec<String>> {
+        let texts: Vec<&str> = missed.iter().map(String::as_str).collect();
+        (!resume::shows_what_was_hidden_since(&texts)).then_some(missed)
     }
 }

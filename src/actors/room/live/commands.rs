@@ -4,21 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use crate::actors::clock;
 use crate::actors::journal::Persist;
+use crate::actors::line::ConnectionId;
 use crate::actors::memory::{Recall, Remembered};
-use crate::actors::parts::{encode, encode_one};
+use crate::actors::parts::{Frames, encode_of};
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
 use crate::actors::room::messages::Answered;
+use crate::actors::speech::{Done, Reply, Tag};
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CommandId, UserId};
-use crate::protocol::session::{Ack, ErrorFrame};
-use crate::rooms::kernel::{Decision, Effects, Member, Moment};
+use crate::rooms::kernel::{Asked, Company, Decision, Effects, Member, Moment};
 use crate::store::journal::{self, CommandRow, Commit, EventRow};
 
 use super::{Back, Live, Saying};
@@ -34,21 +35,19 @@ impl<L: StoredRoom> Live<L> {
         ctx: &mut Context<Room<L>>,
     ) {
         self.touched_at = clock::now();
-        if let Back::Socket(connection) = &back
-            && let Some(seat) = room.seats.get_mut(connection)
-        {
-            seat.in_flight += 1;
+        if let Back::Socket(connection, _) = back {
+            take_in(connection, room);
         }
         let by = user.as_ref().and_then(|user| self.logic.member(user));
         if self.closed || user.is_some() && by.is_none() {
-            return self.refuse(back, id, Rejection::not_found("No such room"));
+            return self.refuse(back, id, no_such_room());
         }
         let Some((id, member)) = id.clone().zip(by.clone()) else {
-            return self.carry_out(back, by, id, None, command, room);
+            return self.prepare(back, by, id, None, command, room, ctx);
         };
         let hash = hash_of(&command);
         match self.memory.recall(&member.user, &id, self.touched_at) {
-            Recall::New => self.carry_out(back, by, Some(id), Some(hash), command, room),
+            Recall::New => self.prepare(back, by, Some(id), Some(hash), command, room, ctx),
             Recall::Known(remembered) => self.answer_again(back, id, hash, &remembered),
             Recall::AskDatabase => self.look_up(back, member, id, hash, command, room, ctx),
         }
@@ -73,21 +72,145 @@ impl<L: StoredRoom> Live<L> {
         let found = async move { database.read(move |db| journal::command(db, &room_id, &user, &key)).await };
         ctx.wait(found.into_actor(room).map(move |found, room, ctx| {
             room.guarded(ctx, |room, ctx| {
-                let Back::Socket(connection) = back else { return };
+                let Back::Socket(connection, tag) = back else { return };
                 if room.generation != generation {
-                    return room.reject(connection, Some(id), &Rejection::storage_unavailable());
+                    return room.reject(connection, tag, Some(id), &Rejection::storage_unavailable());
                 }
-                room.work_for(connection, Some(id.clone()), ctx, |live, room, _| match found {
+                room.work_for(connection, tag, Some(id.clone()), ctx, |live, room, ctx| match found {
                     Ok(Some(row)) if row.at >= since => {
                         let remembered = Remembered { hash: row.hash, seq: row.seq, answer: row.answer.into(), at: row.at };
                         live.answer_again(back, id, hash, &remembered);
                     }
-                    Ok(_) => live.carry_out(back, Some(member), Some(id), Some(hash), command, room),
+                    Ok(_) => live.prepare(back, Some(member), Some(id), Some(hash), command, room, ctx),
                     Err(_) => live.refuse(back, Some(id), Rejection::storage_unavailable()),
                 });
                 room.take_up(ctx);
             });
         }));
+    }
+
+    /// Reads what the rules have to know before they can judge. The room hears nothing else meanwhile: commands are carried out in the order sent.
+    #[allow(clippy::too_many_arguments)]
+    fn prepare(
+        &mut self,
+        back: Back<L::Answer>,
+        by: Option<Member>,
+        id: Option<CommandId>,
+        hash: Option<[u8; 16]>,
+        command: L::Command,
+        room: &mut Room<L>,
+        ctx: &mut Context<Room<L>>,
+    ) {
+        let Some(lookup) = self.logic.wants(&command) else { return self.carry_out(back, by, id, hash, command, room) };
+        let (room_id, database, generation) = (room.id.clone(), room.context.database.clone(), room.generation);
+        let found = async move { database.read(move |db| L::look_up(db, &room_id, lookup)).await };
+        ctx.wait(found.into_actor(room).map(move |found, room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation != generation {
+                    return room.turn_away(back, id, Rejection::storage_unavailable());
+                }
+                room.work_on(back.asker(), id.clone(), ctx, |live, room, _| match found {
+                    Ok(found) => {
+                        live.logic.learn(found);
+                        live.carry_out(back, by, id, hash, command, room);
+                    }
+                    Err(_) => live.refuse(back, id, Rejection::storage_unavailable()),
+                });
+                room.take_up(ctx);
+            });
+        }));
+    }
+
+    /// Answers a question, when all that was decided before it is durable.
+    #[allow(clippy::too_many_arguments)]
+    pub fn query(
+        &mut self,
+        connection: ConnectionId,
+        tag: Option<Tag>,
+        user: UserId,
+        id: Option<CommandId>,
+        query: L::Query,
+        room: &mut Room<L>,
+        ctx: &mut Context<Room<L>>,
+    ) {
+        self.touched_at = clock::now();
+        take_in(connection, room);
+        let back = Back::Socket(connection, tag);
+        match self.ask(&user, &query) {
+            Err(rejection) => self.refuse(back, id, rejection),
+            Ok(Asked::Known { answer, frames }) => {
+                if !frames.is_empty() {
+                    self.say(Saying::Frames { connection, frames: Frames::of(&frames, None) });
+                }
+                self.acknowledge(back, id, answer);
+            }
+            Ok(Asked::LookUp(lookup)) => self.look_for(connection, tag, user, id, query, lookup, room, ctx),
+        }
+    }
+
+    fn ask(&self, user: &UserId, query: &L::Query) -> Result<Asked<L>, Rejection> {
+        let member = self.logic.member(user).filter(|_| !self.closed).ok_or_else(no_such_room)?;
+        self.logic.ask(&self.company, &member, query)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn look_for(
+        &mut self,
+        connection: ConnectionId,
+        tag: Option<Tag>,
+        user: UserId,
+        id: Option<CommandId>,
+        query: L::Query,
+        lookup: L::Lookup,
+        room: &mut Room<L>,
+        ctx: &mut Context<Room<L>>,
+    ) {
+        let (signal, is_durable) = oneshot::channel();
+        self.say(Saying::Signal(signal));
+        let (room_id, database, generation) = (room.id.clone(), room.context.database.clone(), room.generation);
+        let found = async move {
+            is_durable.await.ok()?;
+            database.read(move |db| L::look_up(db, &room_id, lookup)).await.ok()
+        };
+        ctx.spawn(found.into_actor(room).map(move |found, room, ctx| {
+            room.guarded(ctx, |room, ctx| {
+                if room.generation != generation {
+                    return room.reject(connection, tag, id, &Rejection::storage_unavailable());
+                }
+                room.work_for(connection, tag, id.clone(), ctx, |live, _, _| {
+                    let found = found.ok_or_else(Rejection::storage_unavailable);
+                    let member = live.logic.member(&user).ok_or_else(no_such_room);
+                    match member.and_then(|member| live.logic.tell(&member, &query, found?)) {
+                        Ok(answer) => live.acknowledge(Back::Socket(connection, tag), id, answer),
+                        Err(rejection) => live.refuse(Back::Socket(connection, tag), id, rejection),
+                    }
+                });
+            });
+        }));
+    }
+
+    /// What is passed on to the others and not kept.
+    pub fn signal(
+        &mut self,
+        connection: ConnectionId,
+        tag: Option<Tag>,
+        user: &UserId,
+        id: Option<CommandId>,
+        signal: L::Signal,
+        room: &mut Room<L>,
+    ) {
+        self.touched_at = clock::now();
+        take_in(connection, room);
+        let back = Back::Socket(connection, tag);
+        let member = self.logic.member(user).filter(|_| !self.closed).ok_or_else(no_such_room);
+        let said = member.and_then(|member| self.company.signal(&self.logic, &member, connection.key(), signal, self.touched_at));
+        match said {
+            Ok(parts) => {
+                self.say_presence(&parts);
+                self.acknowledge(back, id, L::Answer::default());
+            }
+            Err(rejection) => self.refuse(back, id, rejection),
+        }
     }
 
     fn carry_out(
@@ -114,13 +237,10 @@ impl<L: StoredRoom> Live<L> {
             }
         };
         room.context.counts.command_outcome(None);
-        let members = self.logic.members_len();
         let changed = event.map(|event| (self.logic.apply(at, by.as_ref(), event), by.as_ref().map(|member| member.user.clone())));
-        if self.logic.members_len() != members {
-            self.presence.members_changed(self.logic.members_len(), self.touched_at);
-        }
         let remembers = id.clone().zip(hash).zip(by.map(|member| member.user));
         let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, changed.is_some(), &answer));
+        let changes = changed.is_some();
         match changed {
             Some((effects, user)) => {
                 self.closed = effects.closed;
@@ -128,6 +248,10 @@ impl<L: StoredRoom> Live<L> {
             }
             None if command_row.is_some() => self.commit(None, command_row, Vec::new(), room),
             None => {}
+        }
+        if changes {
+            let parts = self.company.room_changed(&self.logic, self.touched_at);
+            self.say_presence(&parts);
         }
         self.acknowledge(back, id, answer);
         if self.closed {
@@ -151,7 +275,7 @@ impl<L: StoredRoom> Live<L> {
         room: &mut Room<L>,
     ) {
         self.head += 1;
-        let encoding = encode(&effects.parts, Some(self.head));
+        let encoding = encode_of(&self.logic, &effects.parts, Some(self.head));
         let event = EventRow { user, parts: encoding.stored };
         self.commit(Some(event), command, effects.rows, room);
         self.say(Saying::Parts { seq: self.head, parts: Arc::new(encoding.parts) });
@@ -179,9 +303,9 @@ impl<L: StoredRoom> Live<L> {
 
     fn acknowledge(&mut self, back: Back<L::Answer>, id: Option<CommandId>, answer: L::Answer) {
         match back {
-            Back::Socket(connection) => {
-                let frame = id.clone().map(|id| encode_one(&Ack { id, seq: self.head, answer }, None));
-                self.say(Saying::Answer { connection, id, frame });
+            Back::Socket(connection, tag) => {
+                let done = Done { hears: L::hears(&answer), ..Done::new(self.head, &answer) };
+                self.say(Saying::Answer { connection, reply: Reply { tag, id, outcome: Ok(done) } });
             }
             Back::Rest(back) => {
                 let value = Ok(Answered { seq: self.head, epoch: self.epoch, answer });
@@ -191,29 +315,33 @@ impl<L: StoredRoom> Live<L> {
     }
 
     fn answer_again(&mut self, back: Back<L::Answer>, id: CommandId, hash: [u8; 16], remembered: &Remembered) {
-        let Back::Socket(connection) = back else { return };
+        let Back::Socket(connection, tag) = back else { return };
         if remembered.hash != hash {
             let rejection = Rejection::new(ErrorCode::IdReused, "This id was used for another command");
-            return self.refuse(Back::Socket(connection), Some(id), rejection);
+            return self.refuse(Back::Socket(connection, tag), Some(id), rejection);
         }
-        let answer: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&remembered.answer).unwrap_or_default();
-        let frame = encode_one(&Ack { id: id.clone(), seq: remembered.seq, answer }, None);
-        self.say(Saying::Answer { connection, id: Some(id), frame: Some(frame) });
+        let fields = String::from_utf8_lossy(&remembered.answer).into_owned();
+        let done = Done { seq: remembered.seq, fields: fields.into(), hears: None };
+        self.say(Saying::Answer { connection, reply: Reply { tag, id: Some(id), outcome: Ok(done) } });
     }
 
     fn refuse(&mut self, back: Back<L::Answer>, id: Option<CommandId>, rejection: Rejection) {
         match back {
-            Back::Socket(connection) => {
-                let frame = error_frame(id.clone(), &rejection);
-                self.say(Saying::Answer { connection, id, frame: Some(frame) });
-            }
+            Back::Socket(connection, tag) => self.say(Saying::Answer { connection, reply: Reply::refusal(tag, id, rejection) }),
             Back::Rest(answer) => self.say(Saying::Reply { answer, value: Err(rejection) }),
         }
     }
 }
 
-pub fn error_frame(id: Option<CommandId>, rejection: &Rejection) -> Bytes {
-    encode_one(&ErrorFrame::new(id, rejection.clone()), None)
+fn no_such_room() -> Rejection {
+    Rejection::not_found("No such room")
+}
+
+/// Counts a request that is going to be answered.
+fn take_in<L: StoredRoom>(connection: ConnectionId, room: &mut Room<L>) {
+    if let Some(seat) = room.seats.get_mut(&connection) {
+        seat.in_flight += 1;
+    }
 }
 
 /// Two commands are the same when they are the same after parsing and defaults.

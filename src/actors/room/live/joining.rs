@@ -3,23 +3,20 @@
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use bytes::{Bytes, BytesMut};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::actors::clock;
 use crate::actors::hub::Item;
 use crate::actors::line::ConnectionId;
-use crate::actors::parts::{self, encode, encode_one};
+use crate::actors::parts::{self, Frames, encode_of};
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
+use crate::actors::speech::Entry;
 use crate::protocol::close::Close;
-use crate::protocol::frame;
 use crate::protocol::ids::{RoomId, UserId};
 use crate::protocol::limits::RESUME_BYTES_MAX;
 use crate::protocol::session::Connected;
-use crate::rooms::kernel::{Member, MemberNo, Moment, Part};
-use crate::rooms::presence::Arrival;
+use crate::rooms::kernel::{Arrival, Company, Member, MemberNo, Moment, Part};
 use crate::store::db::Db;
 use crate::store::journal::{self, Missed};
 
@@ -46,12 +43,14 @@ impl<L: StoredRoom> Live<L> {
 
     /// The whole state, as of the working head.
     fn show(&mut self, connection: ConnectionId, member: &Member, room: &Room<L>) {
-        let connected = self.connected(connection, member, false, room);
-        let presence = &self.presence;
-        let view = self.logic.view(member, &|no| presence.is_online(no));
-        let mut frames = BytesMut::from(&encode_one(&connected, None)[..]);
-        view.iter().for_each(|message| frames.extend_from_slice(&encode_one(message, Some(self.head))));
-        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: frames.freeze(), hold: false });
+        let mut entry = self.entry(connection, member, false, room);
+        entry.frames = Frames::of(&self.logic.view(member, &self.company), Some(self.head));
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, entry, hold: false });
+    }
+
+    fn entry(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Box<Entry> {
+        let connected = self.connected(connection, member, resumed, room);
+        Box::new(Entry { room: room.id.clone(), connected, epoch: self.epoch, frames: Frames::default() })
     }
 
     fn connected(&self, connection: ConnectionId, member: &Member, resumed: bool, room: &Room<L>) -> Connected {
@@ -68,8 +67,8 @@ impl<L: StoredRoom> Live<L> {
 
     /// Reads what was missed, once all up to the working head is durable, while what comes later is held back for this connection.
     fn resume(&mut self, connection: ConnectionId, member: Member, cursor: Cursor, room: &Room<L>, ctx: &mut Context<Room<L>>) {
-        let connected = self.connected(connection, &member, true, room);
-        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, frames: Bytes::new(), hold: true });
+        let entry = self.entry(connection, &member, true, room);
+        self.say(Saying::Attach { connection, member: member.no, leads: member.leads, entry: entry.clone(), hold: true });
         let (signal, is_durable) = oneshot::channel();
         self.say(Saying::Signal(signal));
         let (id, until, database, generation) = (room.id.clone(), self.head, room.context.database.clone(), room.generation);
@@ -81,20 +80,19 @@ impl<L: StoredRoom> Live<L> {
         ctx.spawn(missed.into_actor(room).map(move |missed, room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, room, _| live.resumed(connection, &connected, missed, room));
+                    room.with_live(ctx, |live, room, _| live.resumed(connection, entry, missed, room));
                 }
             });
         }));
     }
 
-    fn resumed(&mut self, connection: ConnectionId, connected: &Connected, missed: Option<Bytes>, room: &mut Room<L>) {
+    fn resumed(&mut self, connection: ConnectionId, mut entry: Box<Entry>, missed: Option<Frames>, room: &mut Room<L>) {
         let Some(seat) = room.seats.get_mut(&connection) else { return };
         let Some(member) = self.logic.member(&seat.user) else { return };
         let Some(missed) = missed else { return self.show(connection, &member, room) };
-        let mut frames = BytesMut::from(&encode_one(connected, None)[..]);
-        frames.extend_from_slice(&missed);
+        entry.frames = missed;
         seat.attached = true;
-        seat.hub.tell(room.no, vec![Item::Release { connection, frames: frames.freeze() }]);
+        seat.hub.tell(room.no, vec![Item::Release { connection, entry }]);
     }
 
     /// A connection that was here before the state was loaded.
@@ -106,7 +104,7 @@ impl<L: StoredRoom> Live<L> {
         match self.logic.member(&seat.user) {
             Some(member) => {
                 // The others know: nothing is said of it again.
-                self.presence.connect(&member, Arrival::Fresh, self.logic.members_len(), clock::now());
+                self.company.connect(&self.logic, &member, connection.key(), Arrival::Fresh, clock::now());
                 self.member_by_connection.insert(connection, member.no);
             }
             None => self.say(Saying::Detach { connection, close: Close::Removed }),
@@ -118,7 +116,7 @@ impl<L: StoredRoom> Live<L> {
         if self.member_by_connection.insert(connection, member.no).is_some() {
             return;
         }
-        let change = self.presence.connect(member, arrival, self.logic.members_len(), self.touched_at);
+        let change = self.company.connect(&self.logic, member, connection.key(), arrival, self.touched_at);
         self.say_presence(&change.parts);
         if change.presence_changed {
             self.log_presence(member, true, room);
@@ -128,7 +126,7 @@ impl<L: StoredRoom> Live<L> {
     pub fn leave(&mut self, connection: ConnectionId, user: &UserId, room: &mut Room<L>) {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
-        let change = self.presence.disconnect(no, self.logic.members_len(), self.touched_at);
+        let change = self.company.disconnect(&self.logic, no, connection.key(), self.touched_at);
         self.say_presence(&change.parts);
         // Who was removed is no member any more.
         if change.presence_changed
@@ -138,9 +136,9 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
-    pub(super) fn say_presence<M: Serialize>(&mut self, parts: &[Part<M>]) {
+    pub(super) fn say_presence(&mut self, parts: &[Part<L::Message>]) {
         if !parts.is_empty() {
-            self.say(Saying::Presence(Arc::new(encode(parts, None).parts)));
+            self.say(Saying::Presence(Arc::new(encode_of(&self.logic, parts, None).parts)));
         }
     }
 
@@ -156,16 +154,16 @@ impl<L: StoredRoom> Live<L> {
     /// Says what is due about who is here, and comes back when more is.
     pub fn tell_presence(&mut self, room: &Room<L>, ctx: &mut Context<Room<L>>) {
         let now = clock::now();
-        if self.presence.deadline().is_some_and(|deadline| deadline <= now) {
-            let parts = self.presence.due(&self.logic.members(), now);
+        if self.company.deadline().is_some_and(|deadline| deadline <= now) {
+            let parts = self.company.due(&self.logic, now);
             self.say_presence(&parts);
         }
-        let Some(deadline) = self.presence.deadline().filter(|_| !std::mem::replace(&mut self.presence_timer, true)) else { return };
+        let Some(deadline) = self.company.deadline().filter(|_| !std::mem::replace(&mut self.company_timer, true)) else { return };
         let generation = room.generation;
         ctx.run_later(deadline.since(clock::now()), move |room, ctx| {
             room.guarded(ctx, |room, ctx| {
                 if room.generation == generation {
-                    room.with_live(ctx, |live, _, _| live.presence_timer = false);
+                    room.with_live(ctx, |live, _, _| live.company_timer = false);
                 }
             });
         });
@@ -180,7 +178,7 @@ fn read_missed<L: StoredRoom>(
     until: i64,
     member: MemberNo,
     leads: bool,
-) -> diesel::QueryResult<Option<Bytes>> {
+) -> diesel::QueryResult<Option<Frames>> {
     if !journal::cursor_holds(db, room, cursor.seq, cursor.epoch)? {
         return Ok(None);
     }
@@ -188,12 +186,11 @@ fn read_missed<L: StoredRoom>(
     let rows = rows.iter().take_while(|row| row.seq <= until);
     let texts: Result<Vec<Vec<String>>, _> = rows.map(|row| parts::texts_for(&row.parts, member, leads)).collect();
     let Ok(texts) = texts else { return Ok(None) };
-    let texts: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let texts: Vec<String> = texts.into_iter().flatten().collect();
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
-    if bytes > RESUME_BYTES_MAX || L::shows_what_was_hidden_since(&texts) {
+    if bytes > RESUME_BYTES_MAX {
         return Ok(None);
     }
-    let mut frames = BytesMut::with_capacity(bytes + texts.len() * frame::HEADER_BYTES_MAX);
-    texts.iter().for_each(|text| frame::encode_into(&mut frames, frame::Opcode::Text, text.as_bytes()));
-    Ok(Some(frames.freeze()))
+    let Some(texts) = L::resumable(texts) else { return Ok(None) };
+    Ok(Some(Frames::new(texts.iter().map(String::as_str))))
 }

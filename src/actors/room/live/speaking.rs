@@ -9,6 +9,8 @@ use crate::actors::line::ConnectionId;
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
 
+use crate::rooms::kernel::Company;
+
 use super::{Live, Saying, Waiting};
 
 impl<L: StoredRoom> Live<L> {
@@ -38,25 +40,30 @@ impl<L: StoredRoom> Live<L> {
                 }
             }
             Saying::Presence(parts) => room.hubs.values().for_each(|(hub, _)| tell(hub, Item::Parts(parts.clone()))),
-            Saying::Answer { connection, frame, .. } => {
+            Saying::Answer { connection, reply } => {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
                 seat.in_flight = seat.in_flight.saturating_sub(1);
-                if let Some(frame) = frame {
-                    tell(&seat.hub, Item::To { connection, frame });
+                let hears = reply.outcome.as_ref().is_ok_and(|done| done.hears.is_some());
+                if hears || !reply.is_unasked() {
+                    tell(&seat.hub, Item::Answer { connection, reply: Box::new(reply) });
                 }
+            }
+            Saying::Frames { connection, frames } => {
+                let Some(seat) = room.seats.get(&connection) else { return };
+                tell(&seat.hub, Item::To { connection, frames });
             }
             // Who asked may have gone meanwhile.
             Saying::Reply { answer, value } => drop(answer.send(value)),
             Saying::Signal(signal) => drop(signal.send(())),
-            Saying::Attach { connection, member, leads, frames, hold } => {
+            Saying::Attach { connection, member, leads, entry, hold } => {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
                 // With `hold` it has been told nothing yet: should the state be lost meanwhile, it comes in anew.
                 seat.attached = !hold;
-                tell(&seat.hub, Item::Attach { connection, member, leads, frames, hold });
+                tell(&seat.hub, Item::Attach { connection, member, leads, entry, hold });
             }
             Saying::Detach { connection, close } => {
                 let Some(seat) = room.remove_seat(connection) else { return };
-                tell(&seat.hub, Item::Detach { connection, close });
+                tell(&seat.hub, Item::Detach { connection, room: room.id.clone(), close });
                 self.forget(connection);
             }
         }
@@ -64,7 +71,7 @@ impl<L: StoredRoom> Live<L> {
 
     fn forget(&mut self, connection: ConnectionId) {
         if let Some(no) = self.member_by_connection.remove(&connection) {
-            let change = self.presence.disconnect(no, self.logic.members_len(), clock::now());
+            let change = self.company.disconnect(&self.logic, no, connection.key(), clock::now());
             self.say_presence(&change.parts);
         }
     }

@@ -118,7 +118,7 @@ impl Table {
     }
 
     fn view(&self, user: &str) -> Vec<Value> {
-        self.campaign.view(&self.member(user), &|_| true).iter().map(|frame| json!(frame)).collect()
+        self.campaign.view_for(&self.member(user), &|_| true).iter().map(|frame| json!(frame)).collect()
     }
 }
 

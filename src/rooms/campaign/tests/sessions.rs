@@ -90,7 +90,7 @@ fn setting_the_mode_that_is_set_changes_nothing() {
 #[test]
 fn a_view_lists_all_members_with_who_is_online() {
     let table = Table::new();
-    let view = table.campaign.view(&table.member("ben"), &|no| no == MemberNo(1));
+    let view = table.campaign.view_for(&table.member("ben"), &|no| no == MemberNo(1));
     let state = json!(view[0]);
     assert_eq!(kinds(&[state.clone(), json!(view[1])]), ["session:state", "token:state"]);
     assert_eq!(state["connectedPlayers"][0], json!({"userId": "dm", "name": "DM", "online": false}));

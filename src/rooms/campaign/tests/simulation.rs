@@ -62,7 +62,7 @@ fn texts(list: &Value) -> impl Iterator<Item = String> {
 impl Client {
     fn connect(table: &Table, member: &Member) -> Self {
         let mut client = Client { leads: member.leads, ..Client::default() };
-        for frame in table.campaign.view(member, &|_| true) {
+        for frame in table.campaign.view_for(member, &|_| true) {
             client.fold(&json!(frame), table, member);
         }
         client.fetch_map(table, member);

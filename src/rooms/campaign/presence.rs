@@ -6,13 +6,16 @@
 //! [`Presence::due`] has something to say.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::protocol::campaign::{JoinedPlayer, Player, ServerMessage};
+use crate::protocol::error::Rejection;
 use crate::protocol::ids::UserId;
 use crate::protocol::limits::FULL_PRESENCE_MEMBERS_MAX;
 use crate::protocol::time::Timestamp;
-use crate::rooms::kernel::{Audience, Member, MemberNo, Part};
+use crate::rooms::campaign::Campaign;
+use crate::rooms::kernel::{self, Arrival, Audience, Company, ConnectionKey, Member, MemberNo, Part, RoomLogic};
 use crate::rooms::members::MemberSet;
 
 /// How often lists and collected changes are told, at most.
@@ -23,6 +26,8 @@ pub struct Presence {
     online: HashMap<MemberNo, Here>,
     owed: Owed,
     told_at: Option<Timestamp>,
+    /// How many members the room had when it was looked at last.
+    members_len: Option<usize>,
     /// When what is owed is to be told.
     deadline: Option<Timestamp>,
 }
@@ -44,23 +49,7 @@ struct Owed {
     left: BTreeMap<MemberNo, UserId>,
 }
 
-/// How a connection is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// It was sent the whole state.
-    Fresh,
-    /// It was sent what it missed, and knows an old list.
-    Resumed,
-}
-
-/// What a connect or a disconnect means for the room.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// It was the member's first connection, or the last one.
-    pub presence_changed: bool,
-    /// To be said at once.
-    pub parts: Vec<Part<ServerMessage>>,
-}
+type Change = kernel::Change<ServerMessage>;
 
 fn is_large(members_len: usize) -> bool {
     members_len > FULL_PRESENCE_MEMBERS_MAX
@@ -188,6 +177,47 @@ impl Presence {
             (online || with_offline).then(|| Player { user_id: member.user.clone(), name: member.name.clone(), online })
         };
         ServerMessage::PlayerPresence { players: members.iter().filter_map(player).collect() }
+    }
+}
+
+impl Company<Campaign> for Presence {
+    fn connect(&mut self, room: &Campaign, member: &Member, _: ConnectionKey, arrival: Arrival, now: Timestamp) -> Change {
+        self.members_len.get_or_insert(room.members_len());
+        Presence::connect(self, member, arrival, room.members_len(), now)
+    }
+
+    fn disconnect(&mut self, room: &Campaign, member: MemberNo, _: ConnectionKey, now: Timestamp) -> Change {
+        Presence::disconnect(self, member, room.members_len(), now)
+    }
+
+    fn signal(
+        &mut self,
+        _: &Campaign,
+        _: &Member,
+        _: ConnectionKey,
+        signal: Infallible,
+        _: Timestamp,
+    ) -> Result<Vec<Part<ServerMessage>>, Rejection> {
+        match signal {}
+    }
+
+    fn room_changed(&mut self, room: &Campaign, now: Timestamp) -> Vec<Part<ServerMessage>> {
+        let members_len = room.members_len();
+        if self.members_len.replace(members_len).is_some_and(|before| before != members_len) {
+            self.members_changed(members_len, now);
+        }
+        Vec::new()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    fn due(&mut self, room: &Campaign, now: Timestamp) -> Vec<Part<ServerMessage>> {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return Vec::new();
+        }
+        Presence::due(self, &room.members(), now)
     }
 }
 

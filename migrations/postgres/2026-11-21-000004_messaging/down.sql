@@ -1,0 +1,12 @@
+DROP TABLE socket_recovery;
+DROP TABLE read_state;
+DROP TABLE reaction;
+DROP TABLE message;
+DROP TABLE conversation_participant;
+DROP TABLE conversation;
+DROP TABLE channel_member;
+DROP TABLE channel;
+DROP TABLE workspace_invite_link;
+DROP TABLE workspace_invitation;
+DROP TABLE workspace_member;
+DROP TABLE workspace;
