@@ -22,6 +22,7 @@ use crate::actors::executor::{Database, DbExecutor};
 use crate::actors::hub::{EndSessions, HubSettings, Hubs};
 use crate::actors::journal::Journal;
 use crate::actors::lobby::{Lobby, Rooms};
+use crate::actors::pace::Pace;
 use crate::actors::registry::Registry;
 use crate::actors::room::RoomContext;
 use crate::auth;
@@ -164,6 +165,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         rate_limits: settings.rate_limits,
         message_bytes_max: settings.max_message_bytes,
         outbox_bytes_max: settings.send_queue_bytes,
+        pace: Pace::default(),
     });
     let auth = web::Data::new(auth_state(&settings, secret, address, &database, &hubs));
     let api = web::Data::new(Api {

@@ -21,6 +21,7 @@ use crate::actors::hub::{self, HubRef};
 use crate::actors::inlet::{Inlet, Said};
 use crate::actors::line::{ConnectionId, Line, LineSession, Socket, Voice, refuse};
 use crate::actors::lobby::{AnyRoom, Rooms};
+use crate::actors::pace::Pace;
 use crate::actors::parts::encode_one;
 use crate::actors::registry::Registry;
 use crate::actors::room::{Cursor, Join, Order, Room, RoomContext, StoredRoom};
@@ -44,6 +45,14 @@ pub struct ConnectionContext {
     pub rate_limits: bool,
     pub message_bytes_max: usize,
     pub outbox_bytes_max: usize,
+    pub pace: Pace,
+}
+
+impl ConnectionContext {
+    /// Counts a message of a user in.
+    pub fn admit_message(&self, user: &UserId) -> Result<(), Rejection> {
+        if self.rate_limits { self.pace.admit(user, Instant::now()) } else { Ok(()) }
+    }
 }
 
 /// Who wants in, and where.

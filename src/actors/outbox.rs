@@ -9,13 +9,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -93,6 +93,11 @@ impl Outbox {
         self.state.borrow().phase == Phase::Open
     }
 
+    /// True when nothing more is written, ever.
+    pub fn is_dead(&self) -> bool {
+        self.state.borrow().phase == Phase::Dead
+    }
+
     /// Why the server ended the connection, if it did.
     pub fn close_reason(&self) -> Option<Close> {
         self.state.borrow().reason
@@ -118,10 +123,36 @@ impl Outbox {
                 return false;
             }
         };
-        if !self.is_open() {
+        self.is_open() && self.owe(Owed { bytes: left, frames, counted: true, answer })
+    }
+
+    /// The same for frames that lie in pieces: they are put together only if the socket does not take them at once.
+    pub fn send_pieces(self: &Rc<Self>, pieces: &[IoSlice<'_>], frames: u32) -> bool {
+        let written = {
+            let state = self.state.borrow();
+            let is_free = state.phase == Phase::Open && state.queue.is_empty() && state.held.is_none();
+            if is_free { self.write_with(|mut socket| socket.write_vectored(pieces)) } else { Ok(0) }
+        };
+        let Ok(written) = written else {
+            self.kill();
+            return false;
+        };
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if written == bytes || !self.is_open() {
             return false;
         }
-        self.push(Owed { bytes: left, frames, counted: true, answer });
+        let mut left = BytesMut::with_capacity(bytes - written);
+        let mut skipped = written;
+        for piece in pieces {
+            let start = skipped.min(piece.len());
+            left.extend_from_slice(&piece[start..]);
+            skipped -= start;
+        }
+        self.owe(Owed { bytes: left.freeze(), frames, counted: true, answer: false })
+    }
+
+    fn owe(self: &Rc<Self>, owed: Owed) -> bool {
+        self.push(owed);
         let too_slow = {
             let state = self.state.borrow();
             state.frames > FRAMES_OWED_MAX || state.bytes > self.bytes_max
@@ -225,8 +256,12 @@ impl Outbox {
 
     /// What the socket took: less than all when it is full.
     fn write(&self, bytes: &[u8]) -> Result<usize, ()> {
+        self.write_with(|mut socket| socket.write(bytes))
+    }
+
+    fn write_with(&self, write: impl Fn(&TcpStream) -> std::io::Result<usize>) -> Result<usize, ()> {
         loop {
-            match (&self.socket).write(bytes) {
+            match write(&self.socket) {
                 Ok(written) => return Ok(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -250,7 +285,8 @@ impl Outbox {
         self.state.borrow_mut().flushing = false;
     }
 
-    fn owes(&self) -> bool {
+    /// True while the socket has not taken all.
+    pub fn owes(&self) -> bool {
         !self.state.borrow().queue.is_empty()
     }
 

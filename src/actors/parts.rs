@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -36,7 +37,7 @@ pub struct Frames {
     wire: Bytes,
     /// How many frames `wire` holds.
     count: u32,
-    events: OnceLock<Arc<[Bytes]>>,
+    events: OnceLock<Arc<[ByteString]>>,
 }
 
 impl Frames {
@@ -69,26 +70,20 @@ impl Frames {
 
     /// The frames as events of Socket.IO, each the beginning of an array that is still open: `["hex:revealed",{"hexKeys":[…],"seq":7}`. Made at the first
     /// use, and then shared.
-    pub fn events(&self) -> &Arc<[Bytes]> {
+    pub fn events(&self) -> &Arc<[ByteString]> {
         self.events.get_or_init(|| frame::payloads(&self.wire).map(event).collect())
     }
 }
 
 /// From `{"type":"x","a":1}` to `["x",{"a":1}`.
-fn event(text: &[u8]) -> Bytes {
-    const TYPE: &[u8] = b"{\"type\":";
-    debug_assert!(text.starts_with(TYPE), "a frame begins with its type");
-    let rest = &text[TYPE.len()..];
+fn event(text: &[u8]) -> ByteString {
+    let text = std::str::from_utf8(text).expect("frames are framed texts");
+    let rest = text.strip_prefix("{\"type\":").expect("a frame begins with its type");
     // Names of events hold no quotes.
-    let name_len = rest[1..].iter().position(|&byte| byte == b'"').map_or(rest.len(), |end| end + 2);
+    let name_len = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
     let (name, fields) = rest.split_at(name_len);
-    let fields = fields.strip_prefix(b",").unwrap_or(fields);
-    let mut event = BytesMut::with_capacity(text.len());
-    event.extend_from_slice(b"[");
-    event.extend_from_slice(name);
-    event.extend_from_slice(b",{");
-    event.extend_from_slice(fields);
-    event.freeze()
+    let fields = fields.strip_prefix(',').unwrap_or(fields);
+    ["[", name, ",{", fields].concat().into()
 }
 
 impl EncodedParts {
@@ -281,8 +276,8 @@ mod tests {
     #[test]
     fn a_frame_as_an_event_has_its_type_as_the_name_and_the_rest_as_the_argument() {
         let events = Frames::new([r#"{"type":"ready"}"#, r#"{"type":"hello","to":"dm","seq":7}"#]);
-        let events: Vec<&[u8]> = events.events().iter().map(|event| &event[..]).collect();
-        assert_eq!(events, [&br#"["ready",{}"#[..], &br#"["hello",{"to":"dm","seq":7}"#[..]]);
+        let events: Vec<&str> = events.events().iter().map(|event| &**event).collect();
+        assert_eq!(events, [r#"["ready",{}"#, r#"["hello",{"to":"dm","seq":7}"#]);
     }
 
     #[test]

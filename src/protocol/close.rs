@@ -24,6 +24,8 @@ pub enum Close {
     TooSlow,
     TooManyMessages,
     TooManyConnections,
+    /// The client came back before its loss was noticed: its old connection gives way.
+    Replaced,
     /// The client could not be let in because something that the server needs is away.
     TryAgainLater,
 }
@@ -43,6 +45,7 @@ impl Close {
             Close::ForbiddenOrigin | Close::NotAMember | Close::Removed => 4003,
             Close::TooSlow => 4008,
             Close::TooManyMessages | Close::TooManyConnections => 4029,
+            Close::Replaced => 4009,
         }
     }
 
@@ -64,6 +67,7 @@ impl Close {
             Close::TooSlow => "Too slow",
             Close::TooManyMessages => "Too many messages",
             Close::TooManyConnections => "Too many connections",
+            Close::Replaced => "Replaced",
         }
     }
 }

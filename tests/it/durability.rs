@@ -10,6 +10,7 @@ use moothall::protocol::campaign::{Body, decode};
 use moothall::protocol::ids::{CampaignId, RoomId, UserId};
 use moothall::protocol::time::Timestamp;
 use moothall::rooms::campaign::Campaign as Model;
+use moothall::rooms::campaign::presence::Presence;
 use moothall::rooms::kernel::{Moment, RoomLogic};
 use moothall::store::campaign::load_campaign;
 use moothall::store::journal::{Missed, events_after};
@@ -133,7 +134,7 @@ impl Rules {
     /// What a member who comes now must be told, without what the test cannot know.
     fn expect_view(&self, user: &str, state: &[Value]) {
         let member = self.model.member(&UserId::new(user)).expect("is a member");
-        let view = self.model.view(&member, &|_| false);
+        let view = self.model.view(&member, &Presence::default());
         let expected: Vec<Value> =
             view.iter().map(|message| comparable(serde_json::to_value(message).expect("messages are JSON"))).collect();
         let told: Vec<Value> = state.iter().cloned().map(comparable).collect();

@@ -26,6 +26,7 @@ use moothall::protocol::campaign::command::{BroadcastMode, Command, Targets, Ter
 use moothall::protocol::campaign::token::TokenType;
 use moothall::protocol::hex::{HexKey, Terrain};
 use moothall::protocol::ids::{CampaignId, RoomId, UserId};
+use moothall::rooms::campaign::Campaign;
 use moothall::store::db::on;
 use moothall::store::pool::{self, DatabaseUrl};
 use moothall::store::types::At;
@@ -220,7 +221,7 @@ where
     /// What a DM does over the socket.
     async fn command(&self, table: &Table, command: Command) {
         let room = RoomId::campaign(&CampaignId::new(table.id.as_str()));
-        self.rooms.command(&room, Some(UserId::new(DANA)), command).await.expect("is done");
+        self.rooms.command::<Campaign>(&room, Some(UserId::new(DANA)), command).await.expect("is done");
     }
 
     /// Pia sees a forest, Paul a hill, everybody a meadow; the rest is secret.

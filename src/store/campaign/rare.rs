@@ -12,6 +12,7 @@ use crate::rooms::campaign::rows::{InviteLink, StagedChange, StoredMember, Store
 use crate::rooms::kernel::MemberNo;
 use crate::store::campaign::values::{mode_label, role_label};
 use crate::store::db::{Db, on};
+use crate::store::journal::forget;
 use crate::store::schema;
 use crate::store::types::{At, StatusColumn};
 
@@ -168,14 +169,7 @@ fn count(n: u32) -> i32 {
 
 /// The campaign with all that hangs on it, and the journal of its room.
 pub(super) fn delete(db: &mut Db, campaign: &CampaignId) -> QueryResult<()> {
-    use schema::{campaign as c, room_command, room_event, room_owner};
-    let room = RoomId::campaign(campaign);
-    let room = room.as_str();
-    on!(db, conn => {
-        diesel::delete(c::table.find(campaign.as_str())).execute(conn)?;
-        diesel::delete(room_event::table.filter(room_event::room_id.eq(room))).execute(conn)?;
-        diesel::delete(room_command::table.filter(room_command::room_id.eq(room))).execute(conn)?;
-        diesel::delete(room_owner::table.find(room)).execute(conn)?;
-    });
-    Ok(())
+    use schema::campaign::dsl as d;
+    on!(db, c => diesel::delete(d::campaign.find(campaign.as_str())).execute(c))?;
+    forget(db, &RoomId::campaign(campaign))
 }

@@ -11,6 +11,7 @@ mod write;
 
 pub use commands::{RememberedCommand, command, commands_of};
 pub use events::{Missed, StoredEvent, cursor_holds, events_after};
+pub(crate) use owner::forget;
 pub use owner::{Acquire, acquire, release};
 pub use prune::{Pruned, prune};
 pub use write::{CommandRow, Commit, DomainRows, EventRow, Outcome, write_batch};

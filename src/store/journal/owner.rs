@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::protocol::ids::RoomId;
 use crate::store::db::{Db, on};
 use crate::store::prepared::Prepare;
-use crate::store::schema::room_owner;
+use crate::store::schema::{room_command, room_event, room_owner};
 
 /// What [`acquire`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,4 +79,15 @@ pub fn release(db: &mut Db, room: &RoomId, node: &str, epoch: i64) -> QueryResul
     let ours = room_owner::table.find(room.as_str()).filter(room_owner::node_id.eq(node).and(room_owner::epoch.eq(epoch)));
     let changed = on!(db, c => diesel::update(ours).set(room_owner::node_id.eq(None::<&str>)).prepared().execute(c))?;
     Ok(changed == 1)
+}
+
+/// All that the journal has of a room, for a room that is no more.
+pub(crate) fn forget(db: &mut Db, room: &RoomId) -> QueryResult<()> {
+    let room = room.as_str();
+    on!(db, c => {
+        diesel::delete(room_event::table.filter(room_event::room_id.eq(room))).execute(c)?;
+        diesel::delete(room_command::table.filter(room_command::room_id.eq(room))).execute(c)?;
+        diesel::delete(room_owner::table.find(room)).execute(c)?;
+    });
+    Ok(())
 }

@@ -11,15 +11,15 @@ use diesel::result::Error;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 
-use crate::protocol::ids::{CampaignId, CommandId, RoomId, UserId};
+use crate::protocol::ids::{CampaignId, CommandId, RoomId, UserId, WorkspaceId};
 use crate::protocol::limits::COMMAND_MEMORY;
 use crate::protocol::time::Timestamp;
-use crate::rooms::campaign::rows::Row;
-use crate::store::campaign;
+use crate::rooms;
 use crate::store::db::Db;
 use crate::store::fault::Fault;
 use crate::store::prepared::Prepare;
 use crate::store::types::{At, Instant};
+use crate::store::{campaign, chat};
 
 /// What one command, or one thing that the server itself does in a room, changes.
 #[derive(Clone, Debug)]
@@ -61,7 +61,8 @@ pub struct CommandRow {
 #[derive(Clone, Debug)]
 pub enum DomainRows {
     None,
-    Campaign(CampaignId, Vec<Row>),
+    Campaign(CampaignId, Vec<rooms::campaign::rows::Row>),
+    Workspace(WorkspaceId, Vec<rooms::chat::rows::Row>),
 }
 
 impl DomainRows {
@@ -69,7 +70,8 @@ impl DomainRows {
     fn delete_the_room(&self) -> bool {
         match self {
             DomainRows::None => false,
-            DomainRows::Campaign(_, rows) => rows.contains(&Row::Deleted),
+            DomainRows::Campaign(_, rows) => rows.contains(&rooms::campaign::rows::Row::Deleted),
+            DomainRows::Workspace(_, rows) => rows.contains(&rooms::chat::rows::Row::Deleted),
         }
     }
 }
@@ -265,14 +267,16 @@ fn write_rooms(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> Result<(), Re
     if !remember_commands(db, &commits)? {
         return Err(Refusal::Repeated);
     }
-    let mut campaigns = campaign::Writer::default();
+    let (mut campaigns, mut workspaces) = (campaign::Writer::default(), chat::Writer::default());
     for commit in commits {
         match &commit.rows {
             DomainRows::None => {}
             DomainRows::Campaign(id, rows) => campaigns.add(db, id, rows)?,
+            DomainRows::Workspace(id, rows) => workspaces.add(db, id, rows)?,
         }
     }
     campaigns.finish(db)?;
+    workspaces.finish(db)?;
     Ok(())
 }
 

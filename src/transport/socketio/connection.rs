@@ -1,0 +1,667 @@
+//! A connection: what rooms say, in the form of one client, and where that client is in each of them.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytestring::ByteString;
+use serde_json::json;
+
+use crate::actors::bucket::{Bucket, Strikes};
+use crate::actors::engineio::upper::{Gone, Message};
+use crate::actors::engineio::wire::{Ending, Wire};
+use crate::actors::hub::{self, HubRef};
+use crate::actors::line::{ConnectionId, Line, LineSession, RoomNo, Speaker, Voice};
+use crate::actors::lobby::AnyRoom;
+use crate::actors::parts::Frames;
+use crate::actors::room::{Cursor, Join};
+use crate::actors::speech::{Done, Entry, Reply, Tag};
+use crate::auth::random;
+use crate::protocol::close::Close;
+use crate::protocol::error::{ErrorCode, Rejection};
+use crate::protocol::ids::{RoomId, RoomKind, UserId};
+use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
+use crate::protocol::session::ErrorFrame;
+use crate::protocol::socketio::{Event, connected, disconnect};
+use crate::protocol::time::Timestamp;
+use crate::store::chat::workspaces_of;
+use crate::transport::socketio::Shared;
+use crate::transport::socketio::client::{Client, say};
+use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::offsets::{Offsets, Position};
+use crate::transport::socketio::recovery::Kept;
+
+/// Bytes of what rooms say that may wait while a connection is being recovered.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Characters of the mark that tells the offsets of one connection from those of another.
+const MARK_CHARS: usize = 6;
+
+/// Who the client is.
+pub struct Identity {
+    pub user: UserId,
+    pub session: String,
+    pub expires_at: Timestamp,
+}
+
+/// A client that comes back, and where it was in each room.
+pub struct Returning {
+    pid: String,
+    sid: String,
+    offsets: Offsets,
+    positions: Vec<(RoomId, Position)>,
+}
+
+impl Returning {
+    /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
+    pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
+        let Kept { sid, mut offsets, .. } = kept;
+        let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
+        let positions = offsets.rewind(match count {
+            Some(count) => count.parse().ok()?,
+            None => 0,
+        })?;
+        Some(Self { pid, sid, offsets, positions })
+    }
+}
+
+fn mark(pid: &str) -> &str {
+    pid.get(..MARK_CHARS).unwrap_or(pid)
+}
+
+pub struct Connection {
+    pub id: ConnectionId,
+    pub shared: Arc<Shared>,
+    pub user: UserId,
+    pub wire: Rc<Wire>,
+    hub: HubRef,
+    client: Weak<Client>,
+    pub state: RefCell<State>,
+    me: Weak<Connection>,
+}
+
+pub struct State {
+    phase: Phase,
+    sid: String,
+    /// Without one the connection cannot be recovered, and events carry no offset.
+    pid: Option<String>,
+    offsets: Offsets,
+    pub places: Vec<Place>,
+    /// What rooms said while the connection was being recovered.
+    held: Vec<(RoomId, Frames, Option<i64>)>,
+    held_bytes: usize,
+    /// Events that wait for their turn, and what they cost.
+    pub queue: VecDeque<Event>,
+    pub queue_bytes: usize,
+    /// An event is being dealt with; the others wait, so that commands are carried out in the order sent.
+    pub working: bool,
+    /// Answers that are put together from those of several rooms.
+    pub gathers: HashMap<u64, Gather>,
+    pub bucket: Bucket,
+    pub strikes: Strikes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It is being brought into its rooms, which are not all known yet.
+    Listing,
+    Entering {
+        /// Nothing is said before it is known whether it can go on where it was.
+        recovering: Option<Recovering>,
+    },
+    Open,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recovering {
+    Hopeful,
+    Failed,
+}
+
+/// A room that the connection is in, or is coming into.
+pub struct Place {
+    pub id: RoomId,
+    /// Known when the room has been told of the connection.
+    pub room: Option<AnyRoom>,
+    /// Known when the room has answered.
+    no: Option<RoomNo>,
+    pub is_in: bool,
+    pub seq: i64,
+    epoch: i64,
+    /// Where the client was, when it comes back.
+    position: Option<Position>,
+    /// What it missed, when the room could tell.
+    missed: Option<Frames>,
+    /// What the room said while that was being read.
+    held: Option<Vec<(Frames, Option<i64>)>>,
+    /// The event that asked for it waits for an answer.
+    asked: Option<Asked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub tag: Option<Tag>,
+}
+
+impl Connection {
+    /// Makes the connection known to its hub and to the registry.
+    pub fn open(shared: Arc<Shared>, client: Weak<Client>, wire: Rc<Wire>, identity: Identity) -> Rc<Self> {
+        let (id, hub) = (ConnectionId::next(), shared.hubs.here());
+        let offsets = Offsets::new(shared.silence_max);
+        let state = State {
+            phase: Phase::Listing,
+            sid: random::token(),
+            pid: shared.recoveries.is_some().then(random::token),
+            offsets,
+            places: Vec::new(),
+            held: Vec::new(),
+            held_bytes: 0,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            working: false,
+            gathers: HashMap::new(),
+            bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
+            strikes: Strikes::default(),
+        };
+        let Identity { user, session, expires_at } = identity;
+        log::info!("connect connection={id} user={user} session={}", wire.id());
+        shared.connections.registry.add(&user, id, hub.clone());
+        shared.connections.counts.connected();
+        let connection =
+            Rc::new_cyclic(|me| Self { id, shared, user, wire, hub, client, state: RefCell::new(state), me: me.clone() });
+        let line = Line::new(id, Voice::Session(connection.clone()));
+        line.session.replace(LineSession { id: session, expires_at });
+        hub::register(line);
+        connection
+    }
+
+    pub fn me(&self) -> Rc<Self> {
+        self.me.upgrade().expect("is held by whoever calls it")
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.state.borrow().phase == Phase::Over
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.state.borrow().phase == Phase::Open
+    }
+
+    /// Brings it into its rooms; a client that comes back goes on where it was, if every room has what it missed.
+    pub async fn begin(self: Rc<Self>, returning: Option<Returning>) {
+        let mut positions = HashMap::new();
+        let recovering = returning.map(|returning| {
+            let mut state = self.state.borrow_mut();
+            (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
+            positions.extend(returning.positions);
+            Recovering::Hopeful
+        });
+        if recovering.is_none() {
+            self.say_connected();
+        }
+        let user = self.user.clone();
+        let workspaces = match self.shared.database.read(move |db| workspaces_of(db, &user)).await {
+            Ok(workspaces) => workspaces,
+            Err(error) => {
+                log::warn!("connection={} its rooms could not be listed: {error}", self.id);
+                return self.wire.close(Ending::Cut(Close::TryAgainLater));
+            }
+        };
+        if self.is_over() {
+            return;
+        }
+        let mut rooms: Vec<RoomId> = workspaces.iter().map(RoomId::workspace).collect();
+        rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
+        let is_out = positions.keys().any(|room| !rooms.contains(room));
+        let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
+        self.state.borrow_mut().phase = Phase::Entering { recovering };
+        for room in rooms {
+            let position = positions.remove(&room);
+            self.join(room, position, None);
+        }
+        self.settle();
+    }
+
+    /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
+        let place = Place {
+            id: id.clone(),
+            room: None,
+            no: None,
+            is_in: false,
+            seq: 0,
+            epoch: 0,
+            position,
+            missed: None,
+            held: None,
+            asked,
+        };
+        self.state.borrow_mut().places.push(place);
+        let connection = self.me();
+        let since = position.map(|position| position.cursor);
+        actix::spawn(async move {
+            let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
+            let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
+            let joined = connection.shared.connections.rooms.join(&id, join).await;
+            connection.joined(id, joined);
+        });
+    }
+
+    fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
+        let Ok(room) = joined else { return self.wire.close(Ending::Cut(Close::TryAgainLater)) };
+        {
+            let mut state = self.state.borrow_mut();
+            match state.places.iter_mut().find(|place| place.id == id && place.room.is_none()) {
+                Some(place) => place.room = Some(room),
+                // It was left meanwhile, or everything is over.
+                None => return room.leave(self.id),
+            }
+        }
+        self.settle();
+    }
+
+    /// Leaves a room by its own will.
+    pub fn leave_room(&self, id: &RoomId) {
+        let place = {
+            let mut state = self.state.borrow_mut();
+            state.offsets.leave(id);
+            let at = state.places.iter().position(|place| place.id == *id);
+            at.map(|at| state.places.swap_remove(at))
+        };
+        let Some(Place { room, no, .. }) = place else { return };
+        no.into_iter().for_each(|no| hub::leave(self.id, no));
+        room.into_iter().for_each(|room| room.leave(self.id));
+    }
+
+    /// Goes on when every room has answered.
+    fn settle(&self) {
+        let recovering = {
+            let state = self.state.borrow();
+            let Phase::Entering { recovering } = state.phase else { return self.work() };
+            if !state.places.iter().all(|place| place.is_in && place.room.is_some()) {
+                return;
+            }
+            recovering
+        };
+        match recovering {
+            None => {}
+            Some(Recovering::Hopeful) => self.recover(),
+            Some(Recovering::Failed) => self.start_anew(),
+        }
+        self.state.borrow_mut().phase = Phase::Open;
+        self.say_held();
+        self.emit(&Frames::new([r#"{"type":"ready"}"#]), false);
+        self.work();
+    }
+
+    /// What was missed comes before the reply.
+    fn recover(&self) {
+        let missed: Vec<(RoomId, Cursor, Frames, u32)> = {
+            let mut state = self.state.borrow_mut();
+            let now = |place: &mut Place| {
+                let cursor = Cursor { seq: place.seq, epoch: place.epoch };
+                let got = place.position.take().map_or(0, |position| position.got);
+                (place.id.clone(), cursor, place.missed.take().unwrap_or_default(), got)
+            };
+            state.places.iter_mut().map(now).collect()
+        };
+        for (room, cursor, frames, got) in missed {
+            let mut state = self.state.borrow_mut();
+            let events: Vec<&ByteString> = frames.events().iter().skip(got as usize).collect();
+            // The events of one change belong together.
+            for change in events.chunk_by(|one, next| seq_of(one) == seq_of(next)) {
+                change.iter().for_each(|event| self.put(&mut state, event, true));
+                let seq = seq_of(change[0]).unwrap_or(cursor.seq);
+                state.offsets.said(&room, seq, cursor.epoch, change.len() as u32, Instant::now());
+            }
+            state.offsets.said(&room, cursor.seq, cursor.epoch, 0, Instant::now());
+        }
+        self.say_connected();
+    }
+
+    /// Not all that was missed is known, or may be shown: the client begins anew, where the rooms are now.
+    fn start_anew(&self) {
+        let campaigns: Vec<RoomId> = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            state.sid = random::token();
+            state.pid = Some(random::token());
+            state.offsets = Offsets::new(self.shared.silence_max);
+            for place in &mut state.places {
+                (place.position, place.missed) = (None, None);
+                state.offsets.enter(place.id.clone(), Cursor { seq: place.seq, epoch: place.epoch }, false);
+            }
+            state.places.iter().filter(|place| place.id.kind() == RoomKind::Campaign).map(|place| place.id.clone()).collect()
+        };
+        campaigns.iter().for_each(|room| self.leave_room(room));
+        self.say_connected();
+    }
+
+    fn say_connected(&self) {
+        let reply = {
+            let state = self.state.borrow();
+            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
+                recoveries.live(pid, self.id, self.hub.clone());
+            }
+            connected(&Default::default(), &state.sid, state.pid.as_deref())
+        };
+        say(&self.wire, &reply);
+    }
+
+    fn say_held(&self) {
+        let held = std::mem::take(&mut self.state.borrow_mut().held);
+        for (room, frames, seq) in held {
+            self.say_of(&room, &frames, seq);
+        }
+    }
+
+    /// Frames of a room that the connection is in, as events.
+    fn say_of(&self, room: &RoomId, frames: &Frames, seq: Option<i64>) {
+        let mut state = self.state.borrow_mut();
+        let Some(place) = state.places.iter_mut().find(|place| place.id == *room) else { return };
+        place.seq = seq.unwrap_or(place.seq);
+        let epoch = place.epoch;
+        if !frames.is_empty() {
+            frames.events().iter().for_each(|event| self.put(&mut state, event, false));
+        }
+        if let Some(seq) = seq {
+            state.offsets.said(room, seq, epoch, frames.len(), Instant::now());
+        }
+    }
+
+    /// Frames that are no change of a room.
+    pub fn emit(&self, frames: &Frames, fed: bool) {
+        let mut state = self.state.borrow_mut();
+        frames.events().iter().for_each(|event| self.put(&mut state, event, fed));
+    }
+
+    /// One event, with its offset if it has one. What is fed does not count against the bound of what may wait.
+    fn put(&self, state: &mut State, event: &ByteString, fed: bool) {
+        let tail = match &state.pid {
+            Some(pid) => format!(",\"{}-{}\"]", mark(pid), state.offsets.next()),
+            None => "]".to_owned(),
+        };
+        let unit = [Message::Text(&["2", event, &tail])];
+        if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
+    }
+
+    /// The answer to an event, for whoever waits for one.
+    pub fn acknowledge(&self, tag: Option<Tag>, body: &str) {
+        if let Some(Tag(id)) = tag {
+            say(&self.wire, &format!("3{id}[{body}]"));
+        }
+    }
+
+    pub fn refuse(&self, tag: Option<Tag>, rejection: &Rejection) {
+        self.shared.connections.counts.command_outcome(Some(rejection.code));
+        self.tell_refusal(tag, None, rejection);
+    }
+
+    fn tell_refusal(&self, tag: Option<Tag>, id: Option<crate::protocol::ids::CommandId>, rejection: &Rejection) {
+        match tag {
+            Some(_) => self.acknowledge(tag, &refusal_body(rejection)),
+            None => self.emit(&Frames::of(&[ErrorFrame::new(id, rejection.clone())], None), false),
+        }
+    }
+
+    /// Sends the client away: it does not come back by itself.
+    pub fn send_away(&self, close: Close) {
+        log::info!("connection={} is sent away: {close}", self.id);
+        say(&self.wire, &disconnect(&Default::default()));
+        let (client, wire) = (self.client.clone(), self.wire.clone());
+        // Whoever says this may be at work on the very lines that are cleared away now.
+        actix::spawn(async move {
+            if let Some(client) = client.upgrade() {
+                client.leave(&wire);
+            }
+        });
+    }
+
+    /// The end. A connection that was lost may be recovered.
+    pub fn end(&self, gone: Option<Gone>) {
+        if let Some(places) = self.stop(gone) {
+            self.clear_away(places, gone);
+        }
+    }
+
+    /// From now on nothing is said through it; what it takes to go on is kept. Its places are given once.
+    fn stop(&self, gone: Option<Gone>) -> Option<Vec<Place>> {
+        let mut state = self.state.borrow_mut();
+        let was = std::mem::replace(&mut state.phase, Phase::Over);
+        if was == Phase::Over {
+            return None;
+        }
+        state.queue.clear();
+        state.gathers.clear();
+        if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
+            match gone {
+                Some(gone) if was == Phase::Open && can_come_back(gone) => recoveries.keep(pid, self.kept(&state)),
+                _ => recoveries.forget(pid),
+            }
+        }
+        Some(std::mem::take(&mut state.places))
+    }
+
+    fn clear_away(&self, places: Vec<Place>, gone: Option<Gone>) {
+        hub::unregister(self.id);
+        places.into_iter().filter_map(|place| place.room).for_each(|room| room.leave(self.id));
+        let reason = if let Some(Gone::Closed(close)) = gone { Some(close) } else { None };
+        self.shared.connections.registry.remove(&self.user, self.id);
+        self.shared.connections.counts.disconnected(reason);
+        log::info!("disconnect connection={} user={} code={}", self.id, self.user, reason.map_or(1006, Close::code));
+    }
+
+    fn kept(&self, state: &State) -> Kept {
+        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone() }
+    }
+
+    fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
+        state.held_bytes += frames.wire().len();
+        state.held.push((room, frames.clone(), seq));
+        if state.held_bytes > HELD_BYTES_MAX {
+            self.wire.close(Ending::Cut(Close::TooSlow));
+        }
+    }
+}
+
+/// A client that violated the protocol begins anew.
+fn can_come_back(gone: Gone) -> bool {
+    match gone {
+        Gone::Lost | Gone::Left => true,
+        Gone::Closed(close) => matches!(close, Close::TooSlow | Close::Restarting | Close::Replaced | Close::TryAgainLater),
+    }
+}
+
+/// The `seq` of an event: the last of its fields.
+fn seq_of(event: &str) -> Option<i64> {
+    event.strip_suffix('}')?.rsplit_once("\"seq\":")?.1.parse().ok()
+}
+
+pub fn refusal_body(rejection: &Rejection) -> String {
+    let mut error = json!({"code": rejection.code, "message": rejection.message});
+    if let Some(seconds) = rejection.retry_after {
+        error["retryAfter"] = json!(seconds);
+    }
+    json!({"success": false, "error": error}).to_string()
+}
+
+/// What a callback is called with: a map by id as it is, else success with the answer's fields.
+pub fn done_body(done: &Done) -> String {
+    match done.fields.strip_prefix("{\"result\":").and_then(|rest| rest.strip_suffix('}')) {
+        Some(map) => map.to_owned(),
+        None => format!("{{\"success\":true,\"seq\":{}{}}}", done.seq, done.trailing_fields()),
+    }
+}
+
+impl Speaker for Connection {
+    fn is_open(&self) -> bool {
+        self.wire.is_open() && !self.is_over()
+    }
+
+    fn is_behind(&self) -> bool {
+        self.wire.is_behind()
+    }
+
+    fn enter(&self, no: RoomNo, entry: &Entry, hold: bool) {
+        let asked = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.id == entry.room) else {
+                // It was left before the room had answered.
+                let id = self.id;
+                actix::spawn(async move { hub::leave(id, no) });
+                return;
+            };
+            (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
+            if hold {
+                return drop(place.held.get_or_insert_default());
+            }
+            (place.is_in, place.held) = (true, None);
+            if place.position.is_some()
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+            }
+            place.asked.take()
+        };
+        self.show(entry, asked);
+        self.settle_soon();
+    }
+
+    fn release(&self, no: RoomNo, entry: &Entry) {
+        let (asked, held) = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
+            place.is_in = true;
+            let held = place.held.take().unwrap_or_default();
+            if let Phase::Entering { recovering: Some(_) } = state.phase {
+                place.missed = Some(entry.frames.clone());
+            }
+            (place.asked.take(), held)
+        };
+        if asked.is_some() {
+            self.show(entry, asked);
+        }
+        held.into_iter().for_each(|(frames, seq)| drop(self.say(no, &frames, seq)));
+        self.settle_soon();
+    }
+
+    fn say(&self, no: RoomNo, frames: &Frames, seq: Option<i64>) -> bool {
+        let room = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
+            if let Some(held) = &mut place.held {
+                held.push((frames.clone(), seq));
+                state.held_bytes += frames.wire().len();
+                if state.held_bytes > HELD_BYTES_MAX {
+                    self.wire.close(Ending::Cut(Close::TooSlow));
+                }
+                return false;
+            }
+            let room = place.id.clone();
+            if let Phase::Entering { recovering: Some(_) } = state.phase {
+                self.hold(state, room, frames, seq);
+                return false;
+            }
+            room
+        };
+        let was_open = self.wire.is_open();
+        self.say_of(&room, frames, seq);
+        was_open && !self.wire.is_open()
+    }
+
+    fn answer(&self, reply: &Reply) {
+        match reply.tag {
+            Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &reply.outcome),
+            tag => match &reply.outcome {
+                Ok(done) => self.acknowledge(tag, &done_body(done)),
+                Err(rejection) => self.tell_refusal(tag, reply.id.clone(), rejection),
+            },
+        }
+    }
+
+    fn epoch(&self, no: RoomNo, epoch: i64) {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
+        place.epoch = epoch;
+        state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+    }
+
+    fn leave(&self, _: RoomNo, room: &RoomId, close: Close) {
+        let place = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            state.offsets.leave(room);
+            let Some(at) = state.places.iter().position(|place| place.id == *room) else { return };
+            let place = state.places.swap_remove(at);
+            if place.position.is_some()
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+            }
+            place
+        };
+        if matches!(close, Close::TryAgainLater | Close::Restarting) {
+            return self.wire.close(Ending::Cut(close));
+        }
+        let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
+        match place.asked {
+            Some(Asked { tag }) => self.refuse(tag, &rejection),
+            None if room.kind() == RoomKind::Campaign && place.is_in => self.tell_refusal(None, None, &rejection),
+            None => {}
+        }
+        self.settle_soon();
+    }
+
+    fn close(&self, close: Close) {
+        match close {
+            Close::SessionEnded | Close::TooManyConnections | Close::TooManyMessages | Close::Removed => self.send_away(close),
+            Close::Replaced => {
+                self.wire.close(Ending::Cut(close));
+                let gone = Some(Gone::Closed(close));
+                // At once, so that whoever takes its place finds what was kept.
+                if let Some(places) = self.stop(gone) {
+                    let connection = self.me();
+                    actix::spawn(async move { connection.clear_away(places, gone) });
+                }
+            }
+            _ => self.wire.close(Ending::Cut(close)),
+        }
+    }
+}
+
+impl Connection {
+    /// What whoever came in is told: the answer, then the state or what was missed.
+    fn show(&self, entry: &Entry, asked: Option<Asked>) {
+        let is_campaign = entry.room.kind() == RoomKind::Campaign;
+        if let Some(Asked { tag }) = asked {
+            let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
+            // The frame begins with its type, which an answer has not.
+            let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);
+            let body = if is_campaign { format!("{{\"success\":true,{fields}") } else { format!("{{\"success\":true,\"seq\":{}}}", entry.connected.seq) };
+            self.acknowledge(tag, &body);
+        }
+        // A workspace shows nothing but that one is in it, which is told when all rooms are there.
+        let shown = is_campaign && !entry.frames.is_empty();
+        if shown {
+            self.emit(&entry.frames, true);
+        }
+        let cursor = Cursor { seq: entry.connected.seq, epoch: entry.epoch };
+        self.state.borrow_mut().offsets.enter(entry.room.clone(), cursor, shown);
+    }
+
+    /// After what the hub is at work on: it may be asked for something.
+    fn settle_soon(&self) {
+        let connection = self.me();
+        actix::spawn(async move {
+            if !connection.is_over() {
+                connection.settle();
+            }
+        });
+    }
+}

@@ -1,0 +1,473 @@
+//! What a client wants: which room an event is for, and the answers that take more than one room.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix::Addr;
+use actix::dev::SendError;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::actors::executor::StoreError;
+use crate::actors::lobby::{AnyRoom, Kind};
+use crate::actors::parts::Frames;
+use crate::actors::room::{Cursor, Order, Room, StoredRoom};
+use crate::actors::speech::{Done, Tag};
+use crate::protocol::close::Close;
+use crate::protocol::error::{ErrorCode, Rejection};
+use crate::protocol::ids::{CampaignId, ChannelId, CommandId, ConversationId, RoomId, RoomKind, WorkspaceId};
+use crate::protocol::limits::RATE_LIMIT_STRIKES_MAX;
+use crate::protocol::session::Pong;
+use crate::protocol::socketio::{ACK_ID_MAX, Event};
+use crate::protocol::{campaign, chat};
+use crate::rooms::campaign::Campaign;
+use crate::rooms::chat::Workspace;
+use crate::rooms::kernel::Request;
+use crate::transport::socketio::client::cost;
+use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
+use crate::transport::socketio::offsets::Position;
+
+/// Events that may wait for their turn, and what they may cost; more is `BUSY`.
+const QUEUE_MAX: usize = 1_024;
+const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Answers that may be put together at the same time; more is `BUSY`.
+const GATHERS_MAX: usize = 64;
+
+/// Something that cannot be done at once. The events after it wait.
+type Later = LocalBoxFuture<'static, ()>;
+
+/// An answer that is put together from those of several rooms.
+pub struct Gather {
+    /// What the client waits with.
+    tag: Option<Tag>,
+    rooms: usize,
+    unread: Option<UnreadCounts>,
+    refused: Option<Rejection>,
+}
+
+/// The answer of `unread:fetch`.
+#[derive(Default, Deserialize, serde::Serialize)]
+struct UnreadCounts {
+    channels: BTreeMap<ChannelId, i64>,
+    conversations: BTreeMap<ConversationId, i64>,
+}
+
+impl Gather {
+    /// A tag that no client can have given.
+    fn tag(number: u64) -> Tag {
+        Tag(ACK_ID_MAX + 1 + number)
+    }
+
+    pub fn is_internal(Tag(tag): Tag) -> bool {
+        tag > ACK_ID_MAX
+    }
+}
+
+/// `campaign:join`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct JoinCampaign {
+    campaign_id: CampaignId,
+    since: Option<i64>,
+    epoch: Option<String>,
+    #[serde(rename = "id")]
+    _id: Option<CommandId>,
+}
+
+/// `campaign:leave`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeaveCampaign {
+    #[serde(rename = "id")]
+    _id: Option<CommandId>,
+}
+
+/// Fields that say which workspace is meant.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InWorkspace {
+    workspace_id: WorkspaceId,
+}
+
+fn bad(message: impl Into<String>) -> Rejection {
+    Rejection::new(ErrorCode::BadMessage, message)
+}
+
+impl Connection {
+    /// Takes an event; it is dealt with when those before it are.
+    pub fn event(&self, event: Event) {
+        let tag = event.ack.map(Tag);
+        if let Err(refusal) = self.admit(&event) {
+            return self.refuse(tag, &refusal);
+        }
+        self.put_off(event);
+        self.work();
+    }
+
+    pub fn put_off(&self, event: Event) {
+        let mut state = self.state.borrow_mut();
+        state.queue_bytes += cost(&event);
+        state.queue.push_back(event);
+    }
+
+    fn admit(&self, event: &Event) -> Result<(), Rejection> {
+        let mut state = self.state.borrow_mut();
+        if self.shared.connections.rate_limits
+            && let Err(wait) = state.bucket.take(Instant::now())
+        {
+            self.shared.connections.counts.rate_limited();
+            if state.strikes.add(Instant::now()) > RATE_LIMIT_STRIKES_MAX {
+                let connection = self.me();
+                actix::spawn(async move { connection.send_away(Close::TooManyMessages) });
+            }
+            let seconds = Duration::from_secs_f32(wait).as_secs() as u32 + 1;
+            return Err(Rejection::new(ErrorCode::RateLimited, "Too many messages").retry_in(seconds));
+        }
+        let is_full = state.queue.len() >= QUEUE_MAX || state.queue_bytes + cost(event) > QUEUE_BYTES_MAX;
+        if is_full { Err(Rejection::busy()) } else { Ok(()) }
+    }
+
+    /// Deals with the events that wait, up to one that takes time.
+    pub fn work(&self) {
+        while self.is_ready() {
+            let event = {
+                let mut state = self.state.borrow_mut();
+                if state.working {
+                    return;
+                }
+                let Some(event) = state.queue.pop_front() else { return };
+                state.queue_bytes -= cost(&event);
+                event
+            };
+            if let Some(later) = self.handle(event) {
+                self.state.borrow_mut().working = true;
+                let connection = self.me();
+                actix::spawn(async move {
+                    later.await;
+                    connection.state.borrow_mut().working = false;
+                    connection.work();
+                });
+            }
+        }
+    }
+
+    fn handle(&self, event: Event) -> Option<Later> {
+        let tag = event.ack.map(Tag);
+        match self.read(&event) {
+            Ok(fields) => self.carry_out(&event.name, fields, tag),
+            Err(rejection) => {
+                self.refuse(tag, &rejection);
+                None
+            }
+        }
+    }
+
+    /// The one argument of an event: an object, or nothing.
+    fn read<'a>(&self, event: &'a Event) -> Result<&'a str, Rejection> {
+        if !event.attachments.is_empty() {
+            return Err(bad("binary data is not understood"));
+        }
+        let fields = match &event.args[..] {
+            [] => "{}",
+            [fields] => fields.get(),
+            _ => return Err(bad("an event has one argument, an object")),
+        };
+        if fields.len() > self.shared.connections.message_bytes_max {
+            return Err(Rejection::new(ErrorCode::TooLarge, "The message is too big"));
+        }
+        Ok(fields)
+    }
+
+    fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        match name {
+            "campaign:join" => self.join_campaign(fields, tag),
+            "campaign:leave" => self.leave_campaign(fields, tag),
+            _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
+            _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
+            _ => self.refuse(tag, &bad(format!("type: unknown command `{}`", name.chars().take(64).collect::<String>()))),
+        }
+        None
+    }
+
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
+        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
+            Ok(fields) => fields,
+            Err(error) => return self.refuse(tag, &bad(error.to_string())),
+        };
+        let room = RoomId::campaign(&campaign_id);
+        match self.campaign() {
+            Some(known) if known != room => {
+                return self.refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+            }
+            Some(known) => self.leave_room(&known),
+            None => {}
+        }
+        let epoch = epoch.and_then(|epoch| epoch.parse().ok());
+        let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
+        self.join(room, position, Some(Asked { tag }));
+    }
+
+    fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
+        if let Err(error) = serde_json::from_str::<LeaveCampaign>(fields) {
+            return self.refuse(tag, &bad(error.to_string()));
+        }
+        self.campaign().into_iter().for_each(|room| self.leave_room(&room));
+        self.acknowledge(tag, "{\"success\":true}");
+    }
+
+    fn campaign(&self) -> Option<RoomId> {
+        let state = self.state.borrow();
+        state.places.iter().find(|place| place.id.kind() == RoomKind::Campaign).map(|place| place.id.clone())
+    }
+
+    fn to_campaign(&self, name: &str, fields: &str, tag: Option<Tag>) {
+        let decoded = match campaign::decode_event(name, fields) {
+            Ok(decoded) => decoded,
+            Err(refused) => return self.refuse(tag, &refused.rejection),
+        };
+        match decoded.body {
+            campaign::Body::Ping => {
+                self.emit(&Frames::of(&[Pong { id: decoded.id }], None), false);
+                self.acknowledge(tag, "{\"success\":true}");
+            }
+            campaign::Body::Command(command) => match self.room::<Campaign>(self.campaign().as_ref()) {
+                Some(room) => self.order(&room, tag, decoded.id, Request::Command(command)),
+                None => self.refuse(tag, &Rejection::new(ErrorCode::InvalidState, "Join a campaign first")),
+            },
+        }
+    }
+
+    /// The actor of a room that the connection is in.
+    fn room<L: Kind>(&self, id: Option<&RoomId>) -> Option<Addr<Room<L>>> {
+        let state = self.state.borrow();
+        let place = state.places.iter().find(|place| Some(&place.id) == id)?;
+        place.room.as_ref().and_then(L::of).cloned()
+    }
+
+    fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
+        match room.try_send(Order { connection: self.id, tag, id, request }) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => self.refuse(tag, &Rejection::busy()),
+            Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
+        }
+    }
+}
+
+/// Team messaging.
+impl Connection {
+    fn to_workspace(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        let chat::Decoded { id, body } = match chat::decode_event(name, fields) {
+            Ok(decoded) => decoded,
+            Err(refused) => {
+                self.refuse(tag, &refused.rejection);
+                return None;
+            }
+        };
+        match body {
+            chat::Body::Ping => None,
+            chat::Body::Command(command) => self.command(command, tag, id),
+            chat::Body::Query(query) => self.query(query, fields, tag, id),
+            chat::Body::Signal(signal) => match &signal {
+                chat::Signal::Typing { target, .. } => self.to_target(target.clone(), tag, id, Request::Signal(signal)),
+                chat::Signal::Away | chat::Signal::Active => {
+                    self.to_all(tag, None, |_| Request::Signal(signal.clone()));
+                    None
+                }
+            },
+        }
+    }
+
+    fn command(&self, command: chat::Command, tag: Option<Tag>, id: Option<CommandId>) -> Option<Later> {
+        match &command {
+            chat::Command::Send { target, .. } => {
+                if let Err(rejection) = self.shared.connections.admit_message(&self.user) {
+                    self.refuse(tag, &rejection);
+                    return None;
+                }
+                self.to_target(target.clone(), tag, id, Request::Command(command))
+            }
+            chat::Command::JoinRoom { target } | chat::Command::MarkRead { target } => {
+                self.to_target(target.clone(), tag, id, Request::Command(command))
+            }
+            chat::Command::Edit { message_id, .. } | chat::Command::Delete { message_id } | chat::Command::ToggleReaction { message_id, .. } => {
+                let (connection, message) = (self.me(), message_id.clone());
+                let later = async move {
+                    let found = connection.shared.directory.of_message(message, &connection.shared.database).await;
+                    connection.deliver(found, "message", tag, id, Request::Command(command));
+                };
+                Some(later.boxed_local())
+            }
+            // Only through REST.
+            _ => None,
+        }
+    }
+
+    fn query(&self, query: chat::Query, fields: &str, tag: Option<Tag>, id: Option<CommandId>) -> Option<Later> {
+        match &query {
+            chat::Query::Older { target, .. } | chat::Query::LeaveRoom { target } => {
+                self.to_target(target.clone(), tag, id, Request::Query(query))
+            }
+            chat::Query::Presence { .. } => {
+                self.in_named_workspace(fields, tag, |workspace| {
+                    self.deliver(Ok(Some(workspace)), "workspace", tag, id, Request::Query(query));
+                });
+                None
+            }
+            chat::Query::Here => {
+                self.in_named_workspace(fields, tag, |workspace| self.join_workspace(&workspace, tag));
+                None
+            }
+            chat::Query::Unread { channels: None, conversations: None } => {
+                self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
+                None
+            }
+            chat::Query::Unread { channels, conversations } => {
+                let (connection, channels, conversations) = (self.me(), channels.clone(), conversations.clone());
+                Some(async move { connection.count_unread(channels.unwrap_or_default(), conversations.unwrap_or_default(), tag).await }.boxed_local())
+            }
+        }
+    }
+
+    fn in_named_workspace(&self, fields: &str, tag: Option<Tag>, work: impl FnOnce(WorkspaceId)) {
+        match serde_json::from_str::<InWorkspace>(fields) {
+            Ok(InWorkspace { workspace_id }) => work(workspace_id),
+            Err(error) => self.refuse(tag, &bad(error.to_string())),
+        }
+    }
+
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
+        let room = RoomId::workspace(workspace);
+        let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
+        match seq {
+            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
+            None => self.join(room, None, Some(Asked { tag })),
+        }
+    }
+
+    fn to_target(&self, target: chat::Target, tag: Option<Tag>, id: Option<CommandId>, request: Request<Workspace>) -> Option<Later> {
+        if let Some(workspace) = self.shared.directory.remembered(&target) {
+            self.deliver(Ok(Some(workspace)), kind_of(&target), tag, id, request);
+            return None;
+        }
+        let connection = self.me();
+        let later = async move {
+            let kind = kind_of(&target);
+            let found = connection.shared.directory.of_target(target, &connection.shared.database).await;
+            connection.deliver(found, kind, tag, id, request);
+        };
+        Some(later.boxed_local())
+    }
+
+    /// To a workspace that the connection is in: of others, and of what is in them, nothing is known here.
+    fn deliver(
+        &self,
+        found: Result<Option<WorkspaceId>, StoreError>,
+        what: &str,
+        tag: Option<Tag>,
+        id: Option<CommandId>,
+        request: Request<Workspace>,
+    ) {
+        let Ok(workspace) = found else { return self.refuse(tag, &Rejection::storage_unavailable()) };
+        match workspace.and_then(|workspace| self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))) {
+            Some(room) => self.order(&room, tag, id, request),
+            None => self.refuse(tag, &Rejection::not_found(format!("No such {what}"))),
+        }
+    }
+
+    /// The same to every workspace; the client gets one answer.
+    fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
+        let rooms: Vec<(RoomId, Addr<Room<Workspace>>)> = {
+            let state = self.state.borrow();
+            let room = |place: &crate::transport::socketio::connection::Place| {
+                Some((place.id.clone(), Workspace::of(place.room.as_ref()?)?.clone()))
+            };
+            state.places.iter().filter_map(room).collect()
+        };
+        self.gather(tag, unread, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
+    }
+
+    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(Addr<Room<Workspace>>, Request<Workspace>)>) {
+        let number = {
+            let mut state = self.state.borrow_mut();
+            if state.gathers.len() >= GATHERS_MAX {
+                drop(state);
+                return self.refuse(tag, &Rejection::busy());
+            }
+            let number = state.gathers.keys().max().map_or(0, |last| last + 1);
+            state.gathers.insert(number, Gather { tag, rooms: asked.len(), unread, refused: None });
+            number
+        };
+        if asked.is_empty() {
+            return self.finish(number);
+        }
+        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), None, request));
+    }
+
+    /// One of the answers to what was asked of several rooms.
+    pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
+        let number = tag - ACK_ID_MAX - 1;
+        let is_complete = {
+            let mut state = self.state.borrow_mut();
+            let Some(gather) = state.gathers.get_mut(&number) else { return };
+            gather.rooms -= 1;
+            match (outcome, &mut gather.unread) {
+                (Err(rejection), _) => gather.refused = Some(rejection.clone()),
+                (Ok(done), Some(unread)) => {
+                    if let Ok(more) = serde_json::from_str::<UnreadCounts>(&done_body(done)) {
+                        unread.channels.extend(more.channels);
+                        unread.conversations.extend(more.conversations);
+                    }
+                }
+                (Ok(_), None) => {}
+            }
+            gather.rooms == 0
+        };
+        if is_complete {
+            self.finish(number);
+        }
+    }
+
+    fn finish(&self, number: u64) {
+        let Some(Gather { tag, unread, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
+        let body = match (refused, unread) {
+            (Some(rejection), _) => refusal_body(&rejection),
+            (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
+            (None, None) => "{\"success\":true}".to_owned(),
+        };
+        self.acknowledge(tag, &body);
+    }
+
+    async fn count_unread(self: Rc<Self>, channels: Vec<ChannelId>, conversations: Vec<ConversationId>, tag: Option<Tag>) {
+        let mut by_workspace: BTreeMap<WorkspaceId, (Vec<ChannelId>, Vec<ConversationId>)> = BTreeMap::new();
+        let (directory, database) = (&self.shared.directory, &self.shared.database);
+        for channel in channels {
+            match directory.of_target(chat::Target::Channel(channel.clone()), database).await {
+                Ok(Some(workspace)) => by_workspace.entry(workspace).or_default().0.push(channel),
+                Ok(None) => {}
+                Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
+            }
+        }
+        for conversation in conversations {
+            match directory.of_target(chat::Target::Dm(conversation.clone()), database).await {
+                Ok(Some(workspace)) => by_workspace.entry(workspace).or_default().1.push(conversation),
+                Ok(None) => {}
+                Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
+            }
+        }
+        let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
+            let room = self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))?;
+            Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+        });
+        let asked = asked.collect();
+        self.gather(tag, Some(UnreadCounts::default()), asked);
+    }
+}
+
+fn kind_of(target: &chat::Target) -> &'static str {
+    match target {
+        chat::Target::Channel(_) => "channel",
+        chat::Target::Dm(_) => "conversation",
+    }
+}
