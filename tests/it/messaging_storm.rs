@@ -275,7 +275,9 @@ impl Player<'_> {
                 self.acknowledged.insert(id, told);
                 if self.acknowledged.len().is_multiple_of(STEP) {
                     // A listener that has heard everything listens no more.
-                    self.progress.iter().for_each(|progress| drop(progress.send(())));
+                    for progress in &self.progress {
+                        let _ = progress.send(());
+                    }
                 }
             }
         }
