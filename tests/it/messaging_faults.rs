@@ -144,6 +144,39 @@ fn a_kill_loses_no_acknowledged_message_and_none_is_there_twice() {
 }
 
 #[test]
+fn a_planned_restart_costs_no_client_its_place() {
+    both(|database| {
+        let mut server = Server::with(database, &[("RATE_LIMITS", "off")]);
+        let team = Team::new(&server, "Dana", ["Ann", "Bo"]);
+        let channel = team.channel("talk");
+        let mut listener = Listener::enter(&server, &team, &team.owner);
+        let mut events = team.events(&server, team.person(1));
+        let mut ann = team.socket(&server, team.person(0));
+        ann.done(command(&channel, "one"));
+        ann.done(command(&channel, "two"));
+        // The second one is still on its way to him.
+        assert_eq!(events.expect("message:new")["content"], "one");
+        let ticket = events.ticket.clone();
+        assert_eq!(server.terminate(), Some(0));
+        listener.hear_to_the_end();
+        server.restart();
+
+        let mut ann = team.socket(&server, team.person(0));
+        ann.done(command(&channel, "three"));
+        let (mut events, recovered) = Events::again(&server, team.person(1), &ticket);
+        assert!(recovered, "what it takes to recover outlives a planned restart");
+        for content in ["two", "three"] {
+            assert_eq!(events.expect("message:new")["content"], content);
+        }
+        listener.come_again(&server, &team);
+        listener.hear_up_to(3);
+        let again = Events::again(&server, team.person(1), &ticket).1;
+        assert!(again, "a connection that lives is taken over by its ticket");
+        assert!(matches!(events.hear(), Heard::Gone), "the older connection has ended");
+    });
+}
+
+#[test]
 fn messages_wait_for_a_database_that_is_away_and_the_same_id_tells() {
     let postgres = Postgres::start(Sync::Off);
     let server = Server::with(&TestDatabase::Postgres(postgres.database()), &[("RATE_LIMITS", "off")]);
@@ -177,10 +210,21 @@ fn messages_wait_for_a_database_that_is_away_and_the_same_id_tells() {
     assert_eq!((insist("raw", true), insist("io", false)), (first.clone(), second.clone()), "an id is done once");
     assert_eq!(insist("kept", true), told(&kept), "what was acknowledged before is known");
     listener.hear_up_to(3);
-    listener.socket.expect_silence();
+    listener.socket.until_pong();
+    let ticket = io.ticket.clone();
+    drop(io);
+    let last = raw.done(command(&channel, "last"));
+    let (mut io, recovered) = Events::again(&server, team.person(1), &ticket);
+    assert!(recovered, "the room's new epoch is known to who was there");
+    assert!(
+        std::iter::repeat_with(|| io.next())
+            .find(|event| event["type"] == "message:new")
+            .is_some_and(|event| event["id"] == last["messageId"])
+    );
+    listener.hear_up_to(4);
     let stored: Vec<_> = channel.messages_after(&team.owner, 0);
     let contents: Vec<_> = stored.iter().map(|message| message["content"].as_str().expect("is a text")).collect();
-    assert_eq!(contents, ["kept", "raw", "io"]);
+    assert_eq!(contents, ["kept", "raw", "io", "last"]);
     assert_eq!((first.1, second.1), (json!(2), json!(3)));
     assert!(listener.heard.iter().map(|(_, content)| content.as_str()).eq(contents));
 }

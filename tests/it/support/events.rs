@@ -40,8 +40,12 @@ pub struct Events {
 impl Events {
     /// A fresh connection up to `ready`.
     pub fn enter(server: &Server, person: &Person) -> Self {
-        let mut events = Self::connect(server, json!({"token": person.token}));
-        events.waiting.clear();
+        Self::enter_over(Socket::open(server), person)
+    }
+
+    /// The same over a socket that is open already.
+    pub fn enter_over(socket: Socket, person: &Person) -> Self {
+        let mut events = Self::connect(socket, json!({"token": person.token}));
         events.await_ready();
         events
     }
@@ -52,7 +56,7 @@ impl Events {
         if let Some(offset) = &ticket.offset {
             auth["offset"] = json!(offset);
         }
-        let mut events = Self::connect(server, auth);
+        let mut events = Self::connect(Socket::open(server), auth);
         let recovered = events.ticket.sid == ticket.sid;
         assert_eq!(events.ticket.pid == ticket.pid, recovered, "a connection keeps both its names or none");
         assert!(recovered || events.waiting.is_empty(), "who begins anew has missed nothing; {:?} came", events.waiting);
@@ -63,8 +67,7 @@ impl Events {
         (events, recovered)
     }
 
-    fn connect(server: &Server, auth: Value) -> Self {
-        let mut socket = Socket::open(server);
+    fn connect(mut socket: Socket, auth: Value) -> Self {
         socket.send(&format!("40{auth}"));
         let (mut waiting, mut offset) = (VecDeque::new(), None);
         let reply = loop {
