@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
+use futures_util::future::FutureExt;
 use serde_json::json;
 
 use crate::actors::bucket::{Bucket, Strikes};
@@ -29,7 +30,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
-use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::events::{Gather, Later};
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
@@ -136,8 +137,24 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The event that asked for it waits for an answer.
-    asked: Option<Asked>,
+    /// The events that asked for it wait for an answer.
+    asked: Vec<Asked>,
+}
+
+impl Place {
+    /// What is said from now on is held; tells how many bytes were held before, which are forgotten.
+    fn hold_anew(&mut self) -> usize {
+        let (_, bytes) = self.release();
+        self.held = Some(Vec::new());
+        bytes
+    }
+
+    /// What was held, and its bytes.
+    fn release(&mut self) -> (Vec<(Frames, Option<i64>)>, usize) {
+        let held = self.held.take().unwrap_or_default();
+        let bytes = held.iter().map(|(frames, _)| frames.wire().len()).sum();
+        (held, bytes)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -213,29 +230,50 @@ impl Connection {
         }
         let mut rooms: Vec<RoomId> = workspaces.iter().map(RoomId::workspace).collect();
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
+        // It may have been welcomed meanwhile.
+        rooms.retain(|room| !self.has_place(room));
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
         self.state.borrow_mut().phase = Phase::Entering { recovering };
         for room in rooms {
             let position = positions.remove(&room);
-            self.join(room, position, None);
+            actix::spawn(self.join(room, position, None));
         }
         self.settle();
     }
 
-    /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
+    fn has_place(&self, room: &RoomId) -> bool {
+        self.state.borrow().places.iter().any(|place| place.id == *room)
+    }
+
+    /// Comes into a room that it has no place in; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. It ends when the room has
+    /// been told, so that what is sent to the room afterwards is heard there afterwards.
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> Later {
+        let asked = asked.into_iter().collect();
         let place =
             Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
         self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
-        actix::spawn(async move {
+        let join = async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
             connection.joined(id, joined);
-        });
+        };
+        join.boxed_local()
+    }
+
+    /// Comes into a room for an event, which is answered when it is there.
+    pub fn join_for(&self, id: RoomId, position: Option<Position>, asked: Asked) -> Option<Later> {
+        {
+            let mut state = self.state.borrow_mut();
+            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
+                place.asked.push(asked);
+                return None;
+            }
+        }
+        Some(self.join(id, position, Some(asked)))
     }
 
     fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
@@ -257,9 +295,13 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             state.offsets.leave(id);
             let at = state.places.iter().position(|place| place.id == *id);
-            at.map(|at| state.places.swap_remove(at))
+            let mut place = at.map(|at| state.places.swap_remove(at));
+            state.held_bytes -= place.as_mut().map_or(0, |place| place.release().1);
+            place
         };
-        let Some(Place { room, no, .. }) = place else { return };
+        let Some(Place { room, no, asked, .. }) = place else { return };
+        let rejection = Rejection::new(ErrorCode::InvalidState, "It was left before it was entered");
+        asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         no.into_iter().for_each(|no| hub::leave(self.id, no));
         room.into_iter().for_each(|room| room.leave(self.id));
     }
@@ -337,7 +379,12 @@ impl Connection {
     }
 
     fn say_held(&self) {
-        let held = std::mem::take(&mut self.state.borrow_mut().held);
+        let held = {
+            let mut state = self.state.borrow_mut();
+            let held = std::mem::take(&mut state.held);
+            state.held_bytes -= held.iter().map(|(_, frames, _)| frames.wire().len()).sum::<usize>();
+            held
+        };
         for (room, frames, seq) in held {
             self.say_of(&room, &frames, seq);
         }
@@ -502,34 +549,36 @@ impl Speaker for Connection {
             };
             (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
             if hold {
-                place.held.get_or_insert_default();
+                // What was held before is part of what will be released.
+                state.held_bytes -= place.hold_anew();
                 return;
             }
-            (place.is_in, place.held) = (true, None);
+            place.is_in = true;
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
                 *recovering = Recovering::Failed;
             }
-            place.asked.take()
+            std::mem::take(&mut place.asked)
         };
         self.show(entry, asked);
         self.settle_soon();
     }
 
     fn release(&self, no: RoomNo, entry: &Entry) {
-        let (asked, held) = {
+        let (asked, held, is_recovering) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
             place.is_in = true;
-            let held = place.held.take().unwrap_or_default();
-            if let Phase::Entering { recovering: Some(_) } = state.phase {
-                place.missed = Some(entry.frames.clone());
-            }
-            (place.asked.take(), held)
+            let (held, bytes) = place.release();
+            state.held_bytes -= bytes;
+            let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
+            place.missed = is_recovering.then(|| entry.frames.clone());
+            (std::mem::take(&mut place.asked), held, is_recovering)
         };
-        if asked.is_some() {
+        if !is_recovering {
             self.show(entry, asked);
         }
         for (frames, seq) in held {
@@ -587,7 +636,8 @@ impl Speaker for Connection {
             let state = &mut *state;
             state.offsets.leave(room);
             let Some(at) = state.places.iter().position(|place| place.id == *room) else { return };
-            let place = state.places.swap_remove(at);
+            let mut place = state.places.swap_remove(at);
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
@@ -599,20 +649,18 @@ impl Speaker for Connection {
             return self.wire.close(Ending::Cut(close));
         }
         let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
-        match place.asked {
-            Some(Asked { tag }) => self.refuse(tag, &rejection),
-            None if room.kind() == RoomKind::Campaign && place.is_in => self.tell_refusal(None, None, &rejection),
-            None => {}
+        if place.asked.is_empty() && room.kind() == RoomKind::Campaign && place.is_in {
+            self.tell_refusal(None, None, &rejection);
         }
+        place.asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         self.settle_soon();
     }
 
     fn welcome(&self, room: &RoomId) {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
-            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
-            if !is_known && !connection.is_over() {
-                connection.join(room, None, None);
+            if !connection.has_place(&room) && !connection.is_over() {
+                connection.join(room, None, None).await;
             }
         });
     }
@@ -636,9 +684,9 @@ impl Speaker for Connection {
 
 impl Connection {
     /// What whoever came in is told: the answer, then the state or what was missed.
-    fn show(&self, entry: &Entry, asked: Option<Asked>) {
+    fn show(&self, entry: &Entry, asked: Vec<Asked>) {
         let is_campaign = entry.room.kind() == RoomKind::Campaign;
-        if let Some(Asked { tag }) = asked {
+        for Asked { tag } in asked {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
             // The frame begins with its type, which an answer has not.
             let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);
