@@ -98,7 +98,8 @@ pub struct State {
     /// An event is being dealt with; the others wait, so that commands are carried out in the order sent.
     pub working: bool,
     /// Answers that are put together from those of several rooms.
-    pub gathers: HashMap<u64, Gather>,
+    pub gathers: Vec<Gather>,
+    pub last_tag: u64,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -178,7 +179,8 @@ impl Connection {
             queue: VecDeque::new(),
             queue_bytes: 0,
             working: false,
-            gathers: HashMap::new(),
+            gathers: Vec::new(),
+            last_tag: 0,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -645,6 +647,7 @@ impl Speaker for Connection {
             }
             place
         };
+        self.gather_without(room);
         if matches!(close, Close::TryAgainLater | Close::Restarting) {
             return self.wire.close(Ending::Cut(close));
         }

@@ -42,7 +42,8 @@ pub type Later = LocalBoxFuture<'static, ()>;
 pub struct Gather {
     /// What the client waits with.
     tag: Option<Tag>,
-    rooms: usize,
+    /// The rooms that have not answered, each by the tag that its answer will have.
+    awaited: Vec<(Tag, RoomId)>,
     unread: Option<UnreadCounts>,
     refused: Option<Rejection>,
 }
@@ -55,9 +56,10 @@ struct UnreadCounts {
 }
 
 impl Gather {
-    /// A tag that no client can have given.
-    fn tag(number: u64) -> Tag {
-        Tag(ACK_ID_MAX + 1 + number)
+    /// A tag that no client can have given, and that stands for one question to one room.
+    fn fresh_tag(last: &mut u64) -> Tag {
+        *last += 1;
+        Tag(ACK_ID_MAX + *last)
     }
 
     pub fn is_internal(Tag(tag): Tag) -> bool {
@@ -373,40 +375,38 @@ impl Connection {
 
     /// The same to every workspace; the client gets one answer.
     fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
-        let rooms: Vec<(RoomId, Addr<Room<Workspace>>)> = {
-            let state = self.state.borrow();
-            let room = |place: &crate::transport::socketio::connection::Place| {
-                Some((place.id.clone(), Workspace::of(place.room.as_ref()?)?.clone()))
-            };
-            state.places.iter().filter_map(room).collect()
-        };
-        self.gather(tag, unread, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
+        let rooms: Vec<RoomId> = self.state.borrow().places.iter().map(|place| place.id.clone()).collect();
+        self.gather(tag, unread, rooms.into_iter().map(|room| (room.clone(), request(&room))).collect());
     }
 
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(Addr<Room<Workspace>>, Request<Workspace>)>) {
-        let number = {
+    /// Asks rooms that the connection is in; of others there is no answer.
+    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Request<Workspace>)>) {
+        let rooms: Vec<_> = asked.into_iter().filter_map(|(id, request)| Some((self.room::<Workspace>(Some(&id))?, id, request))).collect();
+        let orders = {
             let mut state = self.state.borrow_mut();
+            let state = &mut *state;
             if state.gathers.len() >= GATHERS_MAX {
-                drop(state);
-                return self.refuse(tag, &Rejection::busy());
+                None
+            } else {
+                let orders: Vec<_> =
+                    rooms.into_iter().map(|(room, id, request)| (room, id, request, Gather::fresh_tag(&mut state.last_tag))).collect();
+                let awaited = orders.iter().map(|(_, id, _, tag)| (*tag, id.clone())).collect();
+                state.gathers.push(Gather { tag, awaited, unread, refused: None });
+                Some(orders)
             }
-            let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            state.gathers.insert(number, Gather { tag, rooms: asked.len(), unread, refused: None });
-            number
         };
-        if asked.is_empty() {
-            return self.finish(number);
-        }
-        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), None, request));
+        let Some(orders) = orders else { return self.refuse(tag, &Rejection::busy()) };
+        orders.into_iter().for_each(|(room, _, request, tag)| self.order(&room, Some(tag), None, request));
+        self.finish_gathers();
     }
 
     /// One of the answers to what was asked of several rooms.
-    pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
-        let number = tag - ACK_ID_MAX - 1;
-        let is_complete = {
+    pub fn gathered(&self, tag: Tag, outcome: &Result<Done, Rejection>) {
+        {
             let mut state = self.state.borrow_mut();
-            let Some(gather) = state.gathers.get_mut(&number) else { return };
-            gather.rooms -= 1;
+            let is_awaited = |gather: &&mut Gather| gather.awaited.iter().any(|(awaited, _)| *awaited == tag);
+            let Some(gather) = state.gathers.iter_mut().find(is_awaited) else { return };
+            gather.awaited.retain(|(awaited, _)| *awaited != tag);
             match (outcome, &mut gather.unread) {
                 (Err(rejection), _) => gather.refused = Some(rejection.clone()),
                 (Ok(done), Some(unread)) => {
@@ -417,15 +417,23 @@ impl Connection {
                 }
                 (Ok(_), None) => {}
             }
-            gather.rooms == 0
-        };
-        if is_complete {
-            self.finish(number);
         }
+        self.finish_gathers();
     }
 
-    fn finish(&self, number: u64) {
-        let Some(Gather { tag, unread, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
+    /// A room that the connection is not in any more answers nothing.
+    pub fn gather_without(&self, room: &RoomId) {
+        self.state.borrow_mut().gathers.iter_mut().for_each(|gather| gather.awaited.retain(|(_, awaited)| awaited != room));
+        self.finish_gathers();
+    }
+
+    /// Answers with what is complete.
+    fn finish_gathers(&self) {
+        let complete: Vec<Gather> = self.state.borrow_mut().gathers.extract_if(.., |gather| gather.awaited.is_empty()).collect();
+        complete.into_iter().for_each(|gather| self.finish(gather));
+    }
+
+    fn finish(&self, Gather { tag, unread, refused, .. }: Gather) {
         let body = match (refused, unread) {
             (Some(rejection), _) => refusal_body(&rejection),
             (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
@@ -451,12 +459,11 @@ impl Connection {
                 Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
             }
         }
-        let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
-            let room = self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))?;
-            Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+        let asked = by_workspace.into_iter().map(|(workspace, (channels, conversations))| {
+            let query = chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) };
+            (RoomId::workspace(&workspace), Request::Query(query))
         });
-        let asked = asked.collect();
-        self.gather(tag, Some(UnreadCounts::default()), asked);
+        self.gather(tag, Some(UnreadCounts::default()), asked.collect());
     }
 }
 
