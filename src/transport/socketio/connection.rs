@@ -23,7 +23,7 @@ use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
-use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
+use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, RESUME_BYTES_MAX};
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
@@ -143,17 +143,17 @@ pub struct Place {
 }
 
 impl Place {
-    /// What is said from now on is held; tells how many bytes were held before, which are forgotten.
+    /// What is said from now on is held; tells what that cost which was held before, and is forgotten.
     fn hold_anew(&mut self) -> usize {
         let (_, bytes) = self.release();
         self.held = Some(Vec::new());
         bytes
     }
 
-    /// What was held, and its bytes.
+    /// What was held, and what it cost.
     fn release(&mut self) -> (Vec<(Frames, Option<i64>)>, usize) {
         let held = self.held.take().unwrap_or_default();
-        let bytes = held.iter().map(|(frames, _)| frames.wire().len()).sum();
+        let bytes = held.iter().map(|(frames, _)| cost_to_hold(frames)).sum();
         (held, bytes)
     }
 }
@@ -384,7 +384,7 @@ impl Connection {
         let held = {
             let mut state = self.state.borrow_mut();
             let held = std::mem::take(&mut state.held);
-            state.held_bytes -= held.iter().map(|(_, frames, _)| frames.wire().len()).sum::<usize>();
+            state.held_bytes -= held.iter().map(|(_, frames, _)| cost_to_hold(frames)).sum::<usize>();
             held
         };
         for (room, frames, seq) in held {
@@ -493,12 +493,17 @@ impl Connection {
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
-        state.held_bytes += frames.wire().len();
+        state.held_bytes += cost_to_hold(frames);
         state.held.push((room, frames.clone(), seq));
         if state.held_bytes > HELD_BYTES_MAX {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
     }
+}
+
+/// Also a change that is not for this client takes room.
+fn cost_to_hold(frames: &Frames) -> usize {
+    size_of::<(RoomId, Frames, Option<i64>)>() + frames.wire().len()
 }
 
 /// A client that violated the protocol begins anew.
@@ -578,7 +583,16 @@ impl Speaker for Connection {
             state.held_bytes -= bytes;
             let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
             place.missed = is_recovering.then(|| entry.frames.clone());
-            (std::mem::take(&mut place.asked), held, is_recovering)
+            let asked = std::mem::take(&mut place.asked);
+            // Each room has a bound of its own; all of them together have the same one.
+            let missed = state.places.iter().filter_map(|place| place.missed.as_ref()).map(|frames| frames.wire().len()).sum::<usize>();
+            if missed > RESUME_BYTES_MAX
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+                state.places.iter_mut().for_each(|place| place.missed = None);
+            }
+            (asked, held, is_recovering)
         };
         if !is_recovering {
             self.show(entry, asked);
@@ -596,7 +610,7 @@ impl Speaker for Connection {
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
             if let Some(held) = &mut place.held {
                 held.push((frames.clone(), seq));
-                state.held_bytes += frames.wire().len();
+                state.held_bytes += cost_to_hold(frames);
                 if state.held_bytes > HELD_BYTES_MAX {
                     self.wire.close(Ending::Cut(Close::TooSlow));
                 }

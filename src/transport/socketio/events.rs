@@ -250,7 +250,10 @@ impl Connection {
     fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
         match room.try_send(Order { connection: self.id, tag, id, request }) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.refuse(tag, &Rejection::busy()),
+            Err(SendError::Full(_)) => match tag {
+                Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
+                _ => self.refuse(tag, &Rejection::busy()),
+            },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
     }
