@@ -98,6 +98,18 @@ fn a_workspace_is_joined_as_soon_as_it_is_made() {
 }
 
 #[test]
+fn who_is_in_many_workspaces_is_in_all_of_them_when_ready() {
+    let server = Server::start(&[]);
+    let dana = Person::sign_up(&server, "Dana");
+    let make = |n| expect_status(201, dana.http.post("/api/workspaces", &json!({"name": format!("Team {n}")})))["id"].clone();
+    let workspaces: Vec<Value> = (0..40).map(make).collect();
+    let client = enter(&server, &dana);
+    let fetch = |workspace: &Value| ("presence:fetch", json!({"workspaceId": workspace, "userIds": [dana.id]}));
+    let acks = emit(&client, &workspaces.iter().map(fetch).collect::<Vec<_>>());
+    assert!(acks.iter().all(|ack| ack[&dana.id] == "active"), "{acks:?}");
+}
+
+#[test]
 fn a_client_connects_again_only_when_it_is_known_what_became_of_the_first_time() {
     let server = Server::start(&[]);
     let dana = Person::sign_up(&server, "Dana");

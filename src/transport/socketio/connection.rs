@@ -36,6 +36,9 @@ use crate::transport::socketio::recovery::Kept;
 
 /// Bytes of what rooms say that may wait while a connection is being recovered.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Rooms that a connection is brought into at the same time when it begins: each may have to be loaded, and somebody who is in thousands must not keep the
+/// database from everybody else.
+const ROOMS_AT_A_TIME: usize = 16;
 /// Characters of the mark that tells the offsets of one connection from those of another.
 const MARK_CHARS: usize = 6;
 
@@ -89,6 +92,8 @@ pub struct State {
     pid: Option<String>,
     offsets: Offsets,
     pub places: Vec<Place>,
+    /// Rooms that it is yet to come into, and where its client was there.
+    yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -174,6 +179,7 @@ impl Connection {
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
             places: Vec::new(),
+            yet_to_enter: VecDeque::new(),
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
@@ -232,16 +238,37 @@ impl Connection {
         }
         let mut rooms: Vec<RoomId> = workspaces.iter().map(RoomId::workspace).collect();
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
-        // It may have been welcomed meanwhile.
-        rooms.retain(|room| !self.has_place(room));
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
-        self.state.borrow_mut().phase = Phase::Entering { recovering };
-        for room in rooms {
-            let position = positions.remove(&room);
-            actix::spawn(self.join(room, position, None));
+        {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Entering { recovering };
+            state.yet_to_enter = rooms.into_iter().map(|room| (room.clone(), positions.remove(&room))).collect();
         }
         self.settle();
+    }
+
+    /// Comes into the next rooms; false when it is in all of them.
+    fn come_into_the_next(&self) -> bool {
+        loop {
+            let (room, position) = {
+                let mut state = self.state.borrow_mut();
+                let coming = state.places.iter().filter(|place| !place.is_in || place.room.is_none()).count();
+                if coming >= ROOMS_AT_A_TIME {
+                    return true;
+                }
+                match state.yet_to_enter.pop_front() {
+                    Some(next) => next,
+                    None => return coming > 0,
+                }
+            };
+            if !self.has_place(&room) {
+                actix::spawn(self.join(room, position, None));
+            } else if position.is_some() {
+                // It was welcomed there meanwhile: it had been out.
+                self.state.borrow_mut().phase = Phase::Entering { recovering: Some(Recovering::Failed) };
+            }
+        }
     }
 
     fn has_place(&self, room: &RoomId) -> bool {
@@ -310,11 +337,13 @@ impl Connection {
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        let phase = self.state.borrow().phase;
-        let Phase::Entering { recovering } = phase else { return self.work() };
-        if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
+        if !matches!(self.state.borrow().phase, Phase::Entering { .. }) {
+            return self.work();
+        }
+        if self.come_into_the_next() {
             return;
         }
+        let Phase::Entering { recovering } = self.state.borrow().phase else { return };
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
@@ -469,6 +498,7 @@ impl Connection {
             return None;
         }
         state.queue.clear();
+        state.yet_to_enter.clear();
         state.gathers.clear();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
             match gone {
