@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
+use futures_util::future::FutureExt;
 use serde_json::json;
 
 use crate::actors::bucket::{Bucket, Strikes};
@@ -22,19 +23,22 @@ use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
-use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
+use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, RESUME_BYTES_MAX};
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
-use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::events::{Gather, Later};
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
 /// Bytes of what rooms say that may wait while a connection is being recovered.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Rooms that a connection is brought into at the same time when it begins: each may have to be loaded, and somebody who is in thousands must not keep the
+/// database from everybody else.
+const ROOMS_AT_A_TIME: usize = 16;
 /// Characters of the mark that tells the offsets of one connection from those of another.
 const MARK_CHARS: usize = 6;
 
@@ -88,6 +92,8 @@ pub struct State {
     pid: Option<String>,
     offsets: Offsets,
     pub places: Vec<Place>,
+    /// Rooms that it is yet to come into, and where its client was there.
+    yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -97,7 +103,8 @@ pub struct State {
     /// An event is being dealt with; the others wait, so that commands are carried out in the order sent.
     pub working: bool,
     /// Answers that are put together from those of several rooms.
-    pub gathers: HashMap<u64, Gather>,
+    pub gathers: Vec<Gather>,
+    pub last_tag: u64,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -136,8 +143,24 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The event that asked for it waits for an answer.
-    asked: Option<Asked>,
+    /// The events that asked for it wait for an answer.
+    asked: Vec<Asked>,
+}
+
+impl Place {
+    /// What is said from now on is held; tells what that cost which was held before, and is forgotten.
+    fn hold_anew(&mut self) -> usize {
+        let (_, bytes) = self.release();
+        self.held = Some(Vec::new());
+        bytes
+    }
+
+    /// What was held, and what it cost.
+    fn release(&mut self) -> (Vec<(Frames, Option<i64>)>, usize) {
+        let held = self.held.take().unwrap_or_default();
+        let bytes = held.iter().map(|(frames, _)| cost_to_hold(frames)).sum();
+        (held, bytes)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -156,12 +179,14 @@ impl Connection {
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
             places: Vec::new(),
+            yet_to_enter: VecDeque::new(),
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
             queue_bytes: 0,
             working: false,
-            gathers: HashMap::new(),
+            gathers: Vec::new(),
+            last_tag: 0,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -215,27 +240,69 @@ impl Connection {
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
-        self.state.borrow_mut().phase = Phase::Entering { recovering };
-        for room in rooms {
-            let position = positions.remove(&room);
-            self.join(room, position, None);
+        {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Entering { recovering };
+            state.yet_to_enter = rooms.into_iter().map(|room| (room.clone(), positions.remove(&room))).collect();
         }
         self.settle();
     }
 
-    /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
+    /// Comes into the next rooms; false when it is in all of them.
+    fn come_into_the_next(&self) -> bool {
+        loop {
+            let (room, position) = {
+                let mut state = self.state.borrow_mut();
+                let coming = state.places.iter().filter(|place| !place.is_in || place.room.is_none()).count();
+                if coming >= ROOMS_AT_A_TIME {
+                    return true;
+                }
+                match state.yet_to_enter.pop_front() {
+                    Some(next) => next,
+                    None => return coming > 0,
+                }
+            };
+            if !self.has_place(&room) {
+                actix::spawn(self.join(room, position, None));
+            } else if position.is_some() {
+                // It was welcomed there meanwhile: it had been out.
+                self.state.borrow_mut().phase = Phase::Entering { recovering: Some(Recovering::Failed) };
+            }
+        }
+    }
+
+    fn has_place(&self, room: &RoomId) -> bool {
+        self.state.borrow().places.iter().any(|place| place.id == *room)
+    }
+
+    /// Comes into a room that it has no place in; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. It ends when the room has
+    /// been told, so that what is sent to the room afterwards is heard there afterwards.
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> Later {
+        let asked = asked.into_iter().collect();
         let place =
             Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
         self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
-        actix::spawn(async move {
+        let join = async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
             connection.joined(id, joined);
-        });
+        };
+        join.boxed_local()
+    }
+
+    /// Comes into a room for an event, which is answered when it is there.
+    pub fn join_for(&self, id: RoomId, position: Option<Position>, asked: Asked) -> Option<Later> {
+        {
+            let mut state = self.state.borrow_mut();
+            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
+                place.asked.push(asked);
+                return None;
+            }
+        }
+        Some(self.join(id, position, Some(asked)))
     }
 
     fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
@@ -257,20 +324,26 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             state.offsets.leave(id);
             let at = state.places.iter().position(|place| place.id == *id);
-            at.map(|at| state.places.swap_remove(at))
+            let mut place = at.map(|at| state.places.swap_remove(at));
+            state.held_bytes -= place.as_mut().map_or(0, |place| place.release().1);
+            place
         };
-        let Some(Place { room, no, .. }) = place else { return };
+        let Some(Place { room, no, asked, .. }) = place else { return };
+        let rejection = Rejection::new(ErrorCode::InvalidState, "It was left before it was entered");
+        asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         no.into_iter().for_each(|no| hub::leave(self.id, no));
         room.into_iter().for_each(|room| room.leave(self.id));
     }
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        let phase = self.state.borrow().phase;
-        let Phase::Entering { recovering } = phase else { return self.work() };
-        if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
+        if !matches!(self.state.borrow().phase, Phase::Entering { .. }) {
+            return self.work();
+        }
+        if self.come_into_the_next() {
             return;
         }
+        let Phase::Entering { recovering } = self.state.borrow().phase else { return };
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
@@ -337,7 +410,12 @@ impl Connection {
     }
 
     fn say_held(&self) {
-        let held = std::mem::take(&mut self.state.borrow_mut().held);
+        let held = {
+            let mut state = self.state.borrow_mut();
+            let held = std::mem::take(&mut state.held);
+            state.held_bytes -= held.iter().map(|(_, frames, _)| cost_to_hold(frames)).sum::<usize>();
+            held
+        };
         for (room, frames, seq) in held {
             self.say_of(&room, &frames, seq);
         }
@@ -420,6 +498,7 @@ impl Connection {
             return None;
         }
         state.queue.clear();
+        state.yet_to_enter.clear();
         state.gathers.clear();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
             match gone {
@@ -444,12 +523,17 @@ impl Connection {
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
-        state.held_bytes += frames.wire().len();
+        state.held_bytes += cost_to_hold(frames);
         state.held.push((room, frames.clone(), seq));
         if state.held_bytes > HELD_BYTES_MAX {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
     }
+}
+
+/// Also a change that is not for this client takes room.
+fn cost_to_hold(frames: &Frames) -> usize {
+    size_of::<(RoomId, Frames, Option<i64>)>() + frames.wire().len()
 }
 
 /// A client that violated the protocol begins anew.
@@ -502,34 +586,45 @@ impl Speaker for Connection {
             };
             (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
             if hold {
-                place.held.get_or_insert_default();
+                // What was held before is part of what will be released.
+                state.held_bytes -= place.hold_anew();
                 return;
             }
-            (place.is_in, place.held) = (true, None);
+            place.is_in = true;
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
                 *recovering = Recovering::Failed;
             }
-            place.asked.take()
+            std::mem::take(&mut place.asked)
         };
         self.show(entry, asked);
         self.settle_soon();
     }
 
     fn release(&self, no: RoomNo, entry: &Entry) {
-        let (asked, held) = {
+        let (asked, held, is_recovering) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
             place.is_in = true;
-            let held = place.held.take().unwrap_or_default();
-            if let Phase::Entering { recovering: Some(_) } = state.phase {
-                place.missed = Some(entry.frames.clone());
+            let (held, bytes) = place.release();
+            state.held_bytes -= bytes;
+            let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
+            place.missed = is_recovering.then(|| entry.frames.clone());
+            let asked = std::mem::take(&mut place.asked);
+            // Each room has a bound of its own; all of them together have the same one.
+            let missed = state.places.iter().filter_map(|place| place.missed.as_ref()).map(|frames| frames.wire().len()).sum::<usize>();
+            if missed > RESUME_BYTES_MAX
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+                state.places.iter_mut().for_each(|place| place.missed = None);
             }
-            (place.asked.take(), held)
+            (asked, held, is_recovering)
         };
-        if asked.is_some() {
+        if !is_recovering {
             self.show(entry, asked);
         }
         for (frames, seq) in held {
@@ -545,7 +640,7 @@ impl Speaker for Connection {
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
             if let Some(held) = &mut place.held {
                 held.push((frames.clone(), seq));
-                state.held_bytes += frames.wire().len();
+                state.held_bytes += cost_to_hold(frames);
                 if state.held_bytes > HELD_BYTES_MAX {
                     self.wire.close(Ending::Cut(Close::TooSlow));
                 }
@@ -587,7 +682,8 @@ impl Speaker for Connection {
             let state = &mut *state;
             state.offsets.leave(room);
             let Some(at) = state.places.iter().position(|place| place.id == *room) else { return };
-            let place = state.places.swap_remove(at);
+            let mut place = state.places.swap_remove(at);
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
@@ -595,24 +691,23 @@ impl Speaker for Connection {
             }
             place
         };
+        self.gather_without(room);
         if matches!(close, Close::TryAgainLater | Close::Restarting) {
             return self.wire.close(Ending::Cut(close));
         }
         let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
-        match place.asked {
-            Some(Asked { tag }) => self.refuse(tag, &rejection),
-            None if room.kind() == RoomKind::Campaign && place.is_in => self.tell_refusal(None, None, &rejection),
-            None => {}
+        if place.asked.is_empty() && room.kind() == RoomKind::Campaign && place.is_in {
+            self.tell_refusal(None, None, &rejection);
         }
+        place.asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         self.settle_soon();
     }
 
     fn welcome(&self, room: &RoomId) {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
-            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
-            if !is_known && !connection.is_over() {
-                connection.join(room, None, None);
+            if !connection.has_place(&room) && !connection.is_over() {
+                connection.join(room, None, None).await;
             }
         });
     }
@@ -636,9 +731,9 @@ impl Speaker for Connection {
 
 impl Connection {
     /// What whoever came in is told: the answer, then the state or what was missed.
-    fn show(&self, entry: &Entry, asked: Option<Asked>) {
+    fn show(&self, entry: &Entry, asked: Vec<Asked>) {
         let is_campaign = entry.room.kind() == RoomKind::Campaign;
-        if let Some(Asked { tag }) = asked {
+        for Asked { tag } in asked {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
             // The frame begins with its type, which an answer has not.
             let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);
