@@ -8,6 +8,7 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
@@ -187,26 +188,23 @@ impl Connection {
     }
 
     fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
-        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
-            Ok(fields) => fields,
-            Err(error) => {
-                self.refuse(tag, &bad(error.to_string()));
-                return None;
-            }
-        };
+        let joined = self.begin_campaign(fields, tag).map_err(|rejection| self.refuse(tag, &rejection)).ok()?;
+        Some(settled(joined))
+    }
+
+    fn begin_campaign(&self, fields: &str, tag: Option<Tag>) -> Result<oneshot::Receiver<()>, Rejection> {
+        let JoinCampaign { campaign_id, since, epoch, .. } = serde_json::from_str(fields).map_err(|error| bad(error.to_string()))?;
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                let rejection = Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first");
-                self.refuse(tag, &rejection);
-                return None;
+                return Err(Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join_for(room, position, Asked { tag })
+        Ok(self.join(room, position, Some(Asked { tag })))
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -252,7 +250,7 @@ impl Connection {
             Ok(()) => {}
             Err(SendError::Full(_)) => match tag {
                 Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
-                _ => self.refuse(tag, &Rejection::busy()),
+                tag => self.refuse(tag, &Rejection::busy()),
             },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
@@ -339,10 +337,10 @@ impl Connection {
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
             Some(seq) => {
-                self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
+                self.say_joined(tag, seq);
                 None
             }
-            None => self.join_for(room, None, Asked { tag }),
+            None => Some(settled(self.join(room, None, Some(Asked { tag })))),
         }
     }
 
@@ -468,6 +466,11 @@ impl Connection {
         });
         self.gather(tag, Some(UnreadCounts::default()), asked.collect());
     }
+}
+
+/// Until a room was come into, or is not to be: what comes after it may be for that room.
+fn settled(joined: oneshot::Receiver<()>) -> Later {
+    joined.map(drop).boxed_local()
 }
 
 fn kind_of(target: &chat::Target) -> &'static str {
