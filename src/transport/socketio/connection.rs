@@ -23,8 +23,8 @@ use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
-use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
-use crate::protocol::session::ErrorFrame;
+use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, RESUME_BYTES_MAX};
+use crate::protocol::session::{Epoch, ErrorFrame};
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
@@ -36,6 +36,9 @@ use crate::transport::socketio::recovery::Kept;
 
 /// Bytes of what rooms say that may wait while a connection is being recovered.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Rooms that a connection is brought into at the same time when it begins: each may have to be loaded, and somebody who is in thousands must not keep the
+/// database from everybody else.
+const ROOMS_AT_A_TIME: usize = 16;
 /// Characters of the mark that tells the offsets of one connection from those of another.
 const MARK_CHARS: usize = 6;
 
@@ -90,6 +93,8 @@ pub struct State {
     /// Of a client that comes back and has not been told that it is: what it takes to come back again, if it is lost meanwhile.
     came_back_with: Option<Kept>,
     pub places: Vec<Place>,
+    /// Rooms that it is yet to come into, and where its client was there.
+    yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
     attempts: u64,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
@@ -100,9 +105,8 @@ pub struct State {
     /// An event is being dealt with; the others wait, so that commands are carried out in the order sent.
     pub working: bool,
     /// Answers that are put together from those of several rooms.
-    pub gathers: HashMap<u64, Gather>,
-    /// How many rooms were asked for such an answer.
-    pub gather_tags: u64,
+    pub gathers: Vec<Gather>,
+    pub last_tag: u64,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -143,10 +147,25 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The events that asked for it, which wait for an answer.
     asked: Vec<Asked>,
     /// Go when it is in, or is not to be: what was sent meanwhile waits for that.
     waiters: Vec<oneshot::Sender<()>>,
+}
+
+impl Place {
+    /// What is said from now on is held; tells what that cost which was held before, and is forgotten.
+    fn hold_anew(&mut self) -> usize {
+        let (_, bytes) = self.release();
+        self.held = Some(Vec::new());
+        bytes
+    }
+
+    /// What was held, and what it cost.
+    fn release(&mut self) -> (Vec<(Frames, Option<i64>)>, usize) {
+        let held = self.held.take().unwrap_or_default();
+        let bytes = held.iter().map(|(frames, _)| cost_to_hold(frames)).sum();
+        (held, bytes)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -172,14 +191,15 @@ impl Connection {
             offsets,
             came_back_with: None,
             places: Vec::new(),
+            yet_to_enter: VecDeque::new(),
             attempts: 0,
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
             queue_bytes: 0,
             working: false,
-            gathers: HashMap::new(),
-            gather_tags: 0,
+            gathers: Vec::new(),
+            last_tag: 0,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -236,12 +256,31 @@ impl Connection {
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
-        self.state.borrow_mut().phase = Phase::Entering { recovering };
-        for room in rooms {
-            let position = positions.remove(&room);
-            self.join(room, position, None);
+        {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Entering { recovering };
+            state.yet_to_enter = rooms.into_iter().map(|room| (room.clone(), positions.remove(&room))).collect();
         }
         self.settle();
+    }
+
+    /// Comes into the next rooms; false when it is in all of them.
+    fn come_into_the_next(&self) -> bool {
+        loop {
+            let (room, position) = {
+                let mut state = self.state.borrow_mut();
+                let coming = state.places.iter().filter(|place| !place.is_settled()).count();
+                if coming >= ROOMS_AT_A_TIME {
+                    return true;
+                }
+                match state.yet_to_enter.pop_front() {
+                    Some(next) => next,
+                    None => return coming > 0,
+                }
+            };
+            // Who waits for it waits for all of them.
+            drop(self.join(room, position, None));
+        }
     }
 
     /// Comes into a room, if it is not on its way there; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. What is given
@@ -254,7 +293,9 @@ impl Connection {
             state.attempts += 1;
             if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
                 place.asked.extend(asked);
-                place.waiters.push(waiter);
+                if !place.is_settled() {
+                    place.waiters.push(waiter);
+                }
                 // The room is not asked for what was missed, so that nobody can go on there.
                 if position.is_some()
                     && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
@@ -311,9 +352,13 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             state.offsets.leave(id);
             let at = state.places.iter().position(|place| place.id == *id);
-            at.map(|at| state.places.swap_remove(at))
+            let mut place = at.map(|at| state.places.swap_remove(at));
+            state.held_bytes -= place.as_mut().map_or(0, |place| place.release().1);
+            place
         };
-        let Some(Place { room, no, .. }) = place else { return };
+        let Some(Place { room, no, asked, .. }) = place else { return };
+        let rejection = Rejection::new(ErrorCode::InvalidState, "It was left before it was entered");
+        asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         no.into_iter().for_each(|no| hub::leave(self.id, no));
         room.into_iter().for_each(|room| room.leave(self.id));
     }
@@ -322,13 +367,26 @@ impl Connection {
     fn settle(&self) {
         let phase = {
             let mut state = self.state.borrow_mut();
-            state.places.iter_mut().filter(|place| place.is_settled()).for_each(|place| place.waiters.clear());
-            state.phase
+            let settled = state.places.iter_mut().filter(|place| place.is_settled());
+            let late: Vec<(i64, Vec<Asked>)> = settled
+                .map(|place| {
+                    place.waiters.clear();
+                    (place.seq, std::mem::take(&mut place.asked))
+                })
+                .collect();
+            let phase = state.phase;
+            drop(state);
+            // They asked for a workspace when it had just been come into.
+            late.into_iter().for_each(|(seq, asked)| asked.into_iter().for_each(|Asked { tag }| self.say_joined(tag, seq)));
+            phase
         };
-        let Phase::Entering { recovering } = phase else { return self.work() };
-        if !self.state.borrow().places.iter().all(Place::is_settled) {
+        if !matches!(phase, Phase::Entering { .. }) {
+            return self.work();
+        }
+        if self.come_into_the_next() {
             return;
         }
+        let Phase::Entering { recovering } = self.state.borrow().phase else { return };
         self.state.borrow_mut().came_back_with = None;
         match recovering {
             None => {}
@@ -404,7 +462,12 @@ impl Connection {
     }
 
     fn say_held(&self) {
-        let held = std::mem::take(&mut self.state.borrow_mut().held);
+        let held = {
+            let mut state = self.state.borrow_mut();
+            let held = std::mem::take(&mut state.held);
+            state.held_bytes -= held.iter().map(|(_, frames, _)| cost_to_hold(frames)).sum::<usize>();
+            held
+        };
         for (room, frames, seq) in held {
             self.say_of(&room, &frames, seq);
         }
@@ -440,6 +503,11 @@ impl Connection {
         if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
     }
 
+    /// The connection is in a workspace.
+    pub fn say_joined(&self, tag: Option<Tag>, seq: i64) {
+        self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
+    }
+
     /// The answer to an event, for whoever waits for one.
     pub fn acknowledge(&self, tag: Option<Tag>, body: &str) {
         if let Some(Tag(id)) = tag {
@@ -463,11 +531,11 @@ impl Connection {
     pub fn send_away(&self, close: Close) {
         log::info!("connection={} is sent away: {close}", self.id);
         say(&self.wire, &disconnect(&Namespace::MAIN));
-        let (client, wire) = (self.client.clone(), self.wire.clone());
+        let client = self.client.clone();
         // Whoever says this may be at work on the very lines that are cleared away now.
         actix::spawn(async move {
             if let Some(client) = client.upgrade() {
-                client.leave(&wire);
+                client.leave();
             }
         });
     }
@@ -487,6 +555,7 @@ impl Connection {
             return None;
         }
         state.queue.clear();
+        state.yet_to_enter.clear();
         state.gathers.clear();
         let came_back_with = state.came_back_with.take();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
@@ -517,12 +586,17 @@ impl Connection {
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
-        state.held_bytes += frames.wire().len();
+        state.held_bytes += cost_to_hold(frames);
         state.held.push((room, frames.clone(), seq));
         if state.held_bytes > HELD_BYTES_MAX {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
     }
+}
+
+/// Also a change that is not for this client takes room.
+fn cost_to_hold(frames: &Frames) -> usize {
+    size_of::<(RoomId, Frames, Option<i64>)>() + frames.wire().len()
 }
 
 /// A client that violated the protocol begins anew.
@@ -575,10 +649,12 @@ impl Speaker for Connection {
             };
             (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
             if hold {
-                place.held.get_or_insert_default();
+                // What was held before is part of what will be released.
+                state.held_bytes -= place.hold_anew();
                 return;
             }
-            (place.is_in, place.held) = (true, None);
+            place.is_in = true;
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
@@ -586,24 +662,33 @@ impl Speaker for Connection {
             }
             std::mem::take(&mut place.asked)
         };
-        self.show(entry, &asked);
+        self.show(entry, asked);
         self.settle_soon();
     }
 
     fn release(&self, no: RoomNo, entry: &Entry) {
-        let (asked, held) = {
+        let (asked, held, is_recovering) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
             place.is_in = true;
-            let held = place.held.take().unwrap_or_default();
-            if let Phase::Entering { recovering: Some(_) } = state.phase {
-                place.missed = Some(entry.frames.clone());
+            let (held, bytes) = place.release();
+            state.held_bytes -= bytes;
+            let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
+            place.missed = is_recovering.then(|| entry.frames.clone());
+            let asked = std::mem::take(&mut place.asked);
+            // Each room has a bound of its own; all of them together have the same one.
+            let missed = state.places.iter().filter_map(|place| place.missed.as_ref()).map(|frames| frames.wire().len()).sum::<usize>();
+            if missed > RESUME_BYTES_MAX
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+                state.places.iter_mut().for_each(|place| place.missed = None);
             }
-            (std::mem::take(&mut place.asked), held)
+            (asked, held, is_recovering)
         };
-        if !asked.is_empty() {
-            self.show(entry, &asked);
+        if !is_recovering {
+            self.show(entry, asked);
         }
         for (frames, seq) in held {
             self.say(no, &frames, seq);
@@ -618,7 +703,7 @@ impl Speaker for Connection {
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
             if let Some(held) = &mut place.held {
                 held.push((frames.clone(), seq));
-                state.held_bytes += frames.wire().len();
+                state.held_bytes += cost_to_hold(frames);
                 if state.held_bytes > HELD_BYTES_MAX {
                     self.wire.close(Ending::Cut(Close::TooSlow));
                 }
@@ -647,11 +732,18 @@ impl Speaker for Connection {
     }
 
     fn epoch(&self, no: RoomNo, epoch: i64) {
-        let mut state = self.state.borrow_mut();
-        let state = &mut *state;
-        let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
-        place.epoch = epoch;
-        state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+        let is_campaign = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
+            place.epoch = epoch;
+            state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+            place.id.kind() == RoomKind::Campaign && state.phase == Phase::Open
+        };
+        // Of other rooms the client knows no cursor.
+        if is_campaign {
+            self.emit(&Frames::of(&[Epoch { epoch: epoch.to_string() }], None), false);
+        }
     }
 
     fn leave(&self, _: RoomNo, room: &RoomId, close: Close) {
@@ -660,7 +752,8 @@ impl Speaker for Connection {
             let state = &mut *state;
             state.offsets.leave(room);
             let Some(at) = state.places.iter().position(|place| place.id == *room) else { return };
-            let place = state.places.swap_remove(at);
+            let mut place = state.places.swap_remove(at);
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
@@ -673,10 +766,10 @@ impl Speaker for Connection {
             return self.wire.close(Ending::Cut(close));
         }
         let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
-        place.asked.iter().for_each(|asked| self.refuse(asked.tag, &rejection));
         if place.asked.is_empty() && room.kind() == RoomKind::Campaign && place.is_in {
             self.tell_refusal(None, None, &rejection);
         }
+        place.asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         self.settle_soon();
     }
 
@@ -684,7 +777,7 @@ impl Speaker for Connection {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
             if !connection.is_over() {
-                connection.join(room, None, None);
+                drop(connection.join(room, None, None));
             }
         });
     }
@@ -708,7 +801,7 @@ impl Speaker for Connection {
 
 impl Connection {
     /// What whoever came in is told: the answer, then the state or what was missed.
-    fn show(&self, entry: &Entry, asked: &[Asked]) {
+    fn show(&self, entry: &Entry, asked: Vec<Asked>) {
         let is_campaign = entry.room.kind() == RoomKind::Campaign;
         for Asked { tag } in asked {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
@@ -719,7 +812,7 @@ impl Connection {
             } else {
                 format!("{{\"success\":true,\"seq\":{}}}", entry.connected.seq)
             };
-            self.acknowledge(*tag, &body);
+            self.acknowledge(tag, &body);
         }
         // A workspace shows nothing but that one is in it, which is told when all rooms are there.
         let shown = is_campaign && !entry.frames.is_empty();

@@ -1,6 +1,6 @@
 //! What a client wants: which room an event is for, and the answers that take more than one room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,14 +37,14 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const GATHERS_MAX: usize = 64;
 
 /// Something that cannot be done at once. The events after it wait.
-type Later = LocalBoxFuture<'static, ()>;
+pub type Later = LocalBoxFuture<'static, ()>;
 
 /// An answer that is put together from those of several rooms.
 pub struct Gather {
     /// What the client waits with.
     tag: Option<Tag>,
-    /// The rooms that have not answered, by the tag that each was given.
-    rooms: HashMap<u64, RoomId>,
+    /// The rooms that have not answered, each by the tag that its answer will have.
+    awaited: Vec<(Tag, RoomId)>,
     unread: Option<UnreadCounts>,
     refused: Option<Rejection>,
 }
@@ -57,9 +57,10 @@ struct UnreadCounts {
 }
 
 impl Gather {
-    /// A tag that no client can have given.
-    fn tag(number: u64) -> Tag {
-        Tag(ACK_ID_MAX + 1 + number)
+    /// A tag that no client can have given, and that stands for one question to one room.
+    fn fresh_tag(last: &mut u64) -> Tag {
+        *last += 1;
+        Tag(ACK_ID_MAX + *last)
     }
 
     pub fn is_internal(Tag(tag): Tag) -> bool {
@@ -336,7 +337,7 @@ impl Connection {
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
             Some(seq) => {
-                self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
+                self.say_joined(tag, seq);
                 None
             }
             None => Some(settled(self.join(room, None, Some(Asked { tag })))),
@@ -375,49 +376,38 @@ impl Connection {
 
     /// The same to every workspace; the client gets one answer.
     fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
-        let rooms: Vec<(RoomId, Addr<Room<Workspace>>)> = {
-            let state = self.state.borrow();
-            let room = |place: &crate::transport::socketio::connection::Place| {
-                Some((place.id.clone(), Workspace::of(place.room.as_ref()?)?.clone()))
-            };
-            state.places.iter().filter_map(room).collect()
-        };
-        let asked = rooms.into_iter().map(|(id, room)| {
-            let request = request(&id);
-            (id, room, request)
-        });
-        self.gather(tag, unread, asked.collect());
+        let rooms: Vec<RoomId> = self.state.borrow().places.iter().map(|place| place.id.clone()).collect();
+        self.gather(tag, unread, rooms.into_iter().map(|room| (room.clone(), request(&room))).collect());
     }
 
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Addr<Room<Workspace>>, Request<Workspace>)>) {
-        let (number, first_tag) = {
+    /// Asks rooms that the connection is in; of others there is no answer.
+    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Request<Workspace>)>) {
+        let rooms: Vec<_> = asked.into_iter().filter_map(|(id, request)| Some((self.room::<Workspace>(Some(&id))?, id, request))).collect();
+        let orders = {
             let mut state = self.state.borrow_mut();
+            let state = &mut *state;
             if state.gathers.len() >= GATHERS_MAX {
-                drop(state);
-                return self.refuse(tag, &Rejection::busy());
+                None
+            } else {
+                let orders: Vec<_> =
+                    rooms.into_iter().map(|(room, id, request)| (room, id, request, Gather::fresh_tag(&mut state.last_tag))).collect();
+                let awaited = orders.iter().map(|(_, id, _, tag)| (*tag, id.clone())).collect();
+                state.gathers.push(Gather { tag, awaited, unread, refused: None });
+                Some(orders)
             }
-            let first_tag = state.gather_tags;
-            state.gather_tags += asked.len() as u64;
-            let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            let rooms = (first_tag..).zip(asked.iter().map(|(id, ..)| id.clone())).collect();
-            state.gathers.insert(number, Gather { tag, rooms, unread, refused: None });
-            (number, first_tag)
         };
-        if asked.is_empty() {
-            return self.finish(number);
-        }
-        for (tag, (_, room, request)) in (first_tag..).zip(asked) {
-            self.order(&room, Some(Gather::tag(tag)), None, request);
-        }
+        let Some(orders) = orders else { return self.refuse(tag, &Rejection::busy()) };
+        orders.into_iter().for_each(|(room, _, request, tag)| self.order(&room, Some(tag), None, request));
+        self.finish_gathers();
     }
 
     /// One of the answers to what was asked of several rooms.
-    pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
-        let tag = tag - ACK_ID_MAX - 1;
-        let complete = {
+    pub fn gathered(&self, tag: Tag, outcome: &Result<Done, Rejection>) {
+        {
             let mut state = self.state.borrow_mut();
-            let Some((&number, gather)) = state.gathers.iter_mut().find(|(_, gather)| gather.rooms.contains_key(&tag)) else { return };
-            gather.rooms.remove(&tag);
+            let is_awaited = |gather: &&mut Gather| gather.awaited.iter().any(|(awaited, _)| *awaited == tag);
+            let Some(gather) = state.gathers.iter_mut().find(is_awaited) else { return };
+            gather.awaited.retain(|(awaited, _)| *awaited != tag);
             match (outcome, &mut gather.unread) {
                 (Err(rejection), _) => gather.refused = Some(rejection.clone()),
                 (Ok(done), Some(unread)) => {
@@ -428,27 +418,23 @@ impl Connection {
                 }
                 (Ok(_), None) => {}
             }
-            gather.rooms.is_empty().then_some(number)
-        };
-        complete.into_iter().for_each(|number| self.finish(number));
+        }
+        self.finish_gathers();
     }
 
-    /// A room that the connection is not in any more does not answer.
+    /// A room that the connection is not in any more answers nothing.
     pub fn gather_without(&self, room: &RoomId) {
-        let complete: Vec<u64> = {
-            let mut state = self.state.borrow_mut();
-            let waiting = state.gathers.iter_mut().filter(|(_, gather)| gather.rooms.values().any(|waited_for| waited_for == room));
-            let without = |(&number, gather): (&u64, &mut Gather)| {
-                gather.rooms.retain(|_, waited_for| waited_for != room);
-                gather.rooms.is_empty().then_some(number)
-            };
-            waiting.filter_map(without).collect()
-        };
-        complete.into_iter().for_each(|number| self.finish(number));
+        self.state.borrow_mut().gathers.iter_mut().for_each(|gather| gather.awaited.retain(|(_, awaited)| awaited != room));
+        self.finish_gathers();
     }
 
-    fn finish(&self, number: u64) {
-        let Some(Gather { tag, unread, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
+    /// Answers with what is complete.
+    fn finish_gathers(&self) {
+        let complete: Vec<Gather> = self.state.borrow_mut().gathers.extract_if(.., |gather| gather.awaited.is_empty()).collect();
+        complete.into_iter().for_each(|gather| self.finish(gather));
+    }
+
+    fn finish(&self, Gather { tag, unread, refused, .. }: Gather) {
         let body = match (refused, unread) {
             (Some(rejection), _) => refusal_body(&rejection),
             (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
@@ -474,13 +460,11 @@ impl Connection {
                 Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
             }
         }
-        let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
-            let id = RoomId::workspace(&workspace);
-            let room = self.room::<Workspace>(Some(&id))?;
-            Some((id, room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+        let asked = by_workspace.into_iter().map(|(workspace, (channels, conversations))| {
+            let query = chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) };
+            (RoomId::workspace(&workspace), Request::Query(query))
         });
-        let asked = asked.collect();
-        self.gather(tag, Some(UnreadCounts::default()), asked);
+        self.gather(tag, Some(UnreadCounts::default()), asked.collect());
     }
 }
 
