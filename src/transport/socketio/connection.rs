@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
-use futures_util::future::FutureExt;
 use serde_json::json;
 
 use crate::actors::bucket::{Bucket, Strikes};
@@ -30,7 +29,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
-use crate::transport::socketio::events::{Gather, Later};
+use crate::transport::socketio::events::Gather;
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
@@ -209,8 +208,10 @@ impl Connection {
         self.state.borrow().phase == Phase::Over
     }
 
+    /// True when an event can be dealt with: every room that the connection is coming into has been told of it, so that what is sent to it is heard there.
     pub fn is_ready(&self) -> bool {
-        self.state.borrow().phase == Phase::Open
+        let state = self.state.borrow();
+        state.phase == Phase::Open && state.places.iter().all(|place| place.room.is_some())
     }
 
     /// Brings it into its rooms; a client that comes back goes on where it was, if every room has what it missed.
@@ -263,7 +264,7 @@ impl Connection {
                 }
             };
             if !self.has_place(&room) {
-                actix::spawn(self.join(room, position, None));
+                self.join(room, position, None);
             } else if position.is_some() {
                 // It was welcomed there meanwhile: it had been out.
                 self.state.borrow_mut().phase = Phase::Entering { recovering: Some(Recovering::Failed) };
@@ -275,41 +276,39 @@ impl Connection {
         self.state.borrow().places.iter().any(|place| place.id == *room)
     }
 
-    /// Comes into a room that it has no place in; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. It ends when the room has
-    /// been told, so that what is sent to the room afterwards is heard there afterwards.
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> Later {
+    /// Comes into a room that it has no place in; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
         let asked = asked.into_iter().collect();
         let place =
             Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
         self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
-        let join = async move {
+        actix::spawn(async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
             connection.joined(id, joined);
-        };
-        join.boxed_local()
+        });
     }
 
     /// Comes into a room for an event, which is answered when it is there.
-    pub fn join_for(&self, id: RoomId, position: Option<Position>, asked: Asked) -> Option<Later> {
+    pub fn join_for(&self, id: RoomId, position: Option<Position>, asked: Asked) {
         {
             let mut state = self.state.borrow_mut();
             if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
-                place.asked.push(asked);
-                return None;
+                return place.asked.push(asked);
             }
         }
-        Some(self.join(id, position, Some(asked)))
+        self.join(id, position, Some(asked));
     }
 
     fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
         let Ok(room) = joined else { return self.wire.close(Ending::Cut(Close::TryAgainLater)) };
         {
             let mut state = self.state.borrow_mut();
-            match state.places.iter_mut().find(|place| place.id == id && place.room.is_none()) {
+            // A place that it took anew meanwhile is the same one to the room.
+            match state.places.iter_mut().find(|place| place.id == id) {
                 Some(place) => place.room = Some(room),
                 // It was left meanwhile, or everything is over.
                 None => return room.leave(self.id),
@@ -707,7 +706,7 @@ impl Speaker for Connection {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
             if !connection.has_place(&room) && !connection.is_over() {
-                connection.join(room, None, None).await;
+                connection.join(room, None, None);
             }
         });
     }
@@ -720,6 +719,8 @@ impl Speaker for Connection {
                 let gone = Some(Gone::Closed(close));
                 // At once, so that whoever takes its place finds what was kept.
                 if let Some(places) = self.stop(gone) {
+                    // It makes room for the one that takes its place, which must not drive out another.
+                    self.shared.connections.registry.remove(&self.user, self.id);
                     let connection = self.me();
                     actix::spawn(async move { connection.clear_away(places, gone) });
                 }

@@ -36,7 +36,7 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const GATHERS_MAX: usize = 64;
 
 /// Something that cannot be done at once. The events after it wait.
-pub type Later = LocalBoxFuture<'static, ()>;
+type Later = LocalBoxFuture<'static, ()>;
 
 /// An answer that is put together from those of several rooms.
 pub struct Gather {
@@ -177,7 +177,7 @@ impl Connection {
 
     fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
         match name {
-            "campaign:join" => return self.join_campaign(fields, tag),
+            "campaign:join" => self.join_campaign(fields, tag),
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
@@ -186,27 +186,23 @@ impl Connection {
         None
     }
 
-    fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
         let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
             Ok(fields) => fields,
-            Err(error) => {
-                self.refuse(tag, &bad(error.to_string()));
-                return None;
-            }
+            Err(error) => return self.refuse(tag, &bad(error.to_string())),
         };
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
                 let rejection = Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first");
-                self.refuse(tag, &rejection);
-                return None;
+                return self.refuse(tag, &rejection);
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join_for(room, position, Asked { tag })
+        self.join_for(room, position, Asked { tag });
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -319,7 +315,10 @@ impl Connection {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
+            chat::Query::Here { workspace_id } => {
+                self.join_workspace(workspace_id, tag);
+                None
+            }
             chat::Query::Unread { channels: None, conversations: None } => {
                 self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
                 None
@@ -334,14 +333,11 @@ impl Connection {
         }
     }
 
-    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) -> Option<Later> {
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
         let room = RoomId::workspace(workspace);
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
-            Some(seq) => {
-                self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
-                None
-            }
+            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
             None => self.join_for(room, None, Asked { tag }),
         }
     }
