@@ -218,16 +218,21 @@ impl Client {
         let connection = {
             let mut state = self.state.borrow_mut();
             let early = match &mut state.link {
-                Link::Entering { early, .. } => std::mem::take(early),
+                Link::Entering { early, .. } if wire.is_open() => std::mem::take(early),
                 Link::Withdrawn => {
                     drop(state);
                     return self.leave();
                 }
-                Link::Outside | Link::In(_) | Link::Over => return,
+                Link::Entering { .. } | Link::Outside | Link::In(_) | Link::Over => {
+                    if let (Some(recoveries), Some(Returning { pid, kept, .. }), false) =
+                        (&self.shared.recoveries, returning, wire.is_open())
+                    {
+                        // It was lost, and may come back again.
+                        recoveries.keep(&pid, kept);
+                    }
+                    return;
+                }
             };
-            if !wire.is_open() {
-                return;
-            }
             // Meanwhile nobody could tell this connection of it.
             if hub::has_just_ended(&identity.session) {
                 drop(state);

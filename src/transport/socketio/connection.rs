@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::engineio::upper::{Gone, Message};
@@ -23,7 +24,7 @@ use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
 use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, RESUME_BYTES_MAX};
-use crate::protocol::session::ErrorFrame;
+use crate::protocol::session::{Epoch, ErrorFrame};
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
@@ -50,22 +51,21 @@ pub struct Identity {
 
 /// A client that comes back, and where it was in each room.
 pub struct Returning {
-    pid: String,
-    sid: String,
-    offsets: Offsets,
+    pub pid: String,
+    /// With the offsets of what it has got.
+    pub kept: Kept,
     positions: Vec<(RoomId, Position)>,
 }
 
 impl Returning {
     /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
-    pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
-        let Kept { sid, mut offsets, .. } = kept;
+    pub fn new(mut kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
         let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
-        let positions = offsets.rewind(match count {
+        let positions = kept.offsets.rewind(match count {
             Some(count) => count.parse().ok()?,
             None => 0,
         })?;
-        Some(Self { pid, sid, offsets, positions })
+        Some(Self { pid, kept, positions })
     }
 }
 
@@ -90,9 +90,12 @@ pub struct State {
     /// Without one the connection cannot be recovered, and events carry no offset.
     pid: Option<String>,
     offsets: Offsets,
+    /// Of a client that comes back and has not been told that it is: what it takes to come back again, if it is lost meanwhile.
+    came_back_with: Option<Kept>,
     pub places: Vec<Place>,
     /// Rooms that it is yet to come into, and where its client was there.
     yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
+    attempts: u64,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -129,6 +132,8 @@ enum Recovering {
 /// A room that the connection is in, or is coming into.
 pub struct Place {
     pub id: RoomId,
+    /// Tells a place from one that was left and come into again.
+    attempt: u64,
     /// Known when the room has been told of the connection.
     pub room: Option<AnyRoom>,
     /// Known when the room has answered.
@@ -142,8 +147,9 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The events that asked for it wait for an answer.
     asked: Vec<Asked>,
+    /// Go when it is in, or is not to be: what was sent meanwhile waits for that.
+    waiters: Vec<oneshot::Sender<()>>,
 }
 
 impl Place {
@@ -167,6 +173,12 @@ pub struct Asked {
     pub tag: Option<Tag>,
 }
 
+impl Place {
+    fn is_settled(&self) -> bool {
+        self.is_in && self.room.is_some()
+    }
+}
+
 impl Connection {
     /// Makes the connection known to its hub and to the registry.
     pub fn open(shared: Arc<Shared>, client: Weak<Client>, wire: Rc<Wire>, identity: Identity) -> Rc<Self> {
@@ -177,8 +189,10 @@ impl Connection {
             sid: random::token(),
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
+            came_back_with: None,
             places: Vec::new(),
             yet_to_enter: VecDeque::new(),
+            attempts: 0,
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
@@ -218,9 +232,12 @@ impl Connection {
     pub async fn begin(self: Rc<Self>, returning: Option<Returning>) {
         let mut positions = HashMap::new();
         let recovering = returning.map(|returning| {
+            let Returning { pid, kept, positions: known } = returning;
             let mut state = self.state.borrow_mut();
-            (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
-            positions.extend(returning.positions);
+            (state.sid, state.offsets) = (kept.sid.clone(), kept.offsets.clone());
+            self.make_known(&pid);
+            (state.pid, state.came_back_with) = (Some(pid), Some(kept));
+            positions.extend(known);
             Recovering::Hopeful
         });
         if recovering.is_none() {
@@ -254,7 +271,7 @@ impl Connection {
         loop {
             let (room, position) = {
                 let mut state = self.state.borrow_mut();
-                let coming = state.places.iter().filter(|place| !place.is_in || place.room.is_none()).count();
+                let coming = state.places.iter().filter(|place| !place.is_settled()).count();
                 if coming >= ROOMS_AT_A_TIME {
                     return true;
                 }
@@ -263,53 +280,67 @@ impl Connection {
                     None => return coming > 0,
                 }
             };
-            if !self.has_place(&room) {
-                self.join(room, position, None);
-            } else if position.is_some() {
-                // It was welcomed there meanwhile: it had been out.
-                self.state.borrow_mut().phase = Phase::Entering { recovering: Some(Recovering::Failed) };
-            }
+            // Who waits for it waits for all of them.
+            drop(self.join(room, position, None));
         }
     }
 
-    fn has_place(&self, room: &RoomId) -> bool {
-        self.state.borrow().places.iter().any(|place| place.id == *room)
-    }
-
-    /// Comes into a room that it has no place in; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
-        let asked = asked.into_iter().collect();
-        let place =
-            Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
-        self.state.borrow_mut().places.push(place);
+    /// Comes into a room, if it is not on its way there; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. What is given
+    /// ends when that is known.
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> oneshot::Receiver<()> {
+        let (waiter, settled) = oneshot::channel();
+        let attempt = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            state.attempts += 1;
+            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
+                place.asked.extend(asked);
+                if !place.is_settled() {
+                    place.waiters.push(waiter);
+                }
+                // The room is not asked for what was missed, so that nobody can go on there.
+                if position.is_some()
+                    && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+                {
+                    *recovering = Recovering::Failed;
+                }
+                return settled;
+            }
+            state.places.push(Place {
+                id: id.clone(),
+                attempt: state.attempts,
+                room: None,
+                no: None,
+                is_in: false,
+                seq: 0,
+                epoch: 0,
+                position,
+                missed: None,
+                held: None,
+                asked: asked.into_iter().collect(),
+                waiters: vec![waiter],
+            });
+            state.attempts
+        };
         let connection = self.me();
         let since = position.map(|position| position.cursor);
         actix::spawn(async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
-            connection.joined(id, joined);
+            connection.joined(&id, attempt, joined);
         });
+        settled
     }
 
-    /// Comes into a room for an event, which is answered when it is there.
-    pub fn join_for(&self, id: RoomId, position: Option<Position>, asked: Asked) {
-        {
-            let mut state = self.state.borrow_mut();
-            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
-                return place.asked.push(asked);
-            }
-        }
-        self.join(id, position, Some(asked));
-    }
-
-    fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
+    fn joined(&self, id: &RoomId, attempt: u64, joined: Result<AnyRoom, Rejection>) {
         let Ok(room) = joined else { return self.wire.close(Ending::Cut(Close::TryAgainLater)) };
         {
             let mut state = self.state.borrow_mut();
-            // A place that it took anew meanwhile is the same one to the room.
-            match state.places.iter_mut().find(|place| place.id == id) {
-                Some(place) => place.room = Some(room),
+            match state.places.iter_mut().find(|place| place.id == *id) {
+                Some(place) if place.attempt == attempt => place.room = Some(room),
+                // The room knows the connection once, and by a later attempt.
+                Some(_) => return,
                 // It was left meanwhile, or everything is over.
                 None => return room.leave(self.id),
             }
@@ -336,13 +367,29 @@ impl Connection {
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        if !matches!(self.state.borrow().phase, Phase::Entering { .. }) {
+        let phase = {
+            let mut state = self.state.borrow_mut();
+            let settled = state.places.iter_mut().filter(|place| place.is_settled());
+            let late: Vec<(i64, Vec<Asked>)> = settled
+                .map(|place| {
+                    place.waiters.clear();
+                    (place.seq, std::mem::take(&mut place.asked))
+                })
+                .collect();
+            let phase = state.phase;
+            drop(state);
+            // They asked for a workspace when it had just been come into.
+            late.into_iter().for_each(|(seq, asked)| asked.into_iter().for_each(|Asked { tag }| self.say_joined(tag, seq)));
+            phase
+        };
+        if !matches!(phase, Phase::Entering { .. }) {
             return self.work();
         }
         if self.come_into_the_next() {
             return;
         }
         let Phase::Entering { recovering } = self.state.borrow().phase else { return };
+        self.state.borrow_mut().came_back_with = None;
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
@@ -384,6 +431,9 @@ impl Connection {
         let campaigns: Vec<RoomId> = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
+            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
+                recoveries.forget(pid);
+            }
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
@@ -400,12 +450,17 @@ impl Connection {
     fn say_connected(&self) {
         let reply = {
             let state = self.state.borrow();
-            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-                recoveries.live(pid, self.id, self.hub.clone());
-            }
+            state.pid.iter().for_each(|pid| self.make_known(pid));
             connected(&Namespace::MAIN, &state.sid, state.pid.as_deref())
         };
         say(&self.wire, &reply);
+    }
+
+    /// Whoever has the pid can take the connection over.
+    fn make_known(&self, pid: &str) {
+        if let Some(recoveries) = &self.shared.recoveries {
+            recoveries.live(pid, self.id, self.hub.clone());
+        }
     }
 
     fn say_held(&self) {
@@ -448,6 +503,11 @@ impl Connection {
         };
         let unit = [Message::Text(&["2", event, &tail])];
         if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
+    }
+
+    /// The connection is in a workspace.
+    pub fn say_joined(&self, tag: Option<Tag>, seq: i64) {
+        self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
     }
 
     /// The answer to an event, for whoever waits for one.
@@ -499,9 +559,15 @@ impl Connection {
         state.queue.clear();
         state.yet_to_enter.clear();
         state.gathers.clear();
+        let came_back_with = state.came_back_with.take();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-            match gone {
-                Some(gone) if was == Phase::Open && can_come_back(gone) => recoveries.keep(pid, self.kept(&state)),
+            let kept = match (was, came_back_with) {
+                (Phase::Open, _) => Some(self.kept(&state)),
+                // Nothing of what was missed has been said.
+                (_, came_back_with) => came_back_with,
+            };
+            match kept {
+                Some(kept) if gone.is_some_and(can_come_back) => recoveries.keep(pid, kept),
                 _ => recoveries.forget(pid),
             }
         }
@@ -668,11 +734,18 @@ impl Speaker for Connection {
     }
 
     fn epoch(&self, no: RoomNo, epoch: i64) {
-        let mut state = self.state.borrow_mut();
-        let state = &mut *state;
-        let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
-        place.epoch = epoch;
-        state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+        let is_campaign = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
+            place.epoch = epoch;
+            state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+            place.id.kind() == RoomKind::Campaign && state.phase == Phase::Open
+        };
+        // Of other rooms the client knows no cursor.
+        if is_campaign {
+            self.emit(&Frames::of(&[Epoch { epoch: epoch.to_string() }], None), false);
+        }
     }
 
     fn leave(&self, _: RoomNo, room: &RoomId, close: Close) {
@@ -705,8 +778,8 @@ impl Speaker for Connection {
     fn welcome(&self, room: &RoomId) {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
-            if !connection.has_place(&room) && !connection.is_over() {
-                connection.join(room, None, None);
+            if !connection.is_over() {
+                drop(connection.join(room, None, None));
             }
         });
     }

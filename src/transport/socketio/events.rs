@@ -8,6 +8,7 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
@@ -36,7 +37,7 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const GATHERS_MAX: usize = 64;
 
 /// Something that cannot be done at once. The events after it wait.
-type Later = LocalBoxFuture<'static, ()>;
+pub type Later = LocalBoxFuture<'static, ()>;
 
 /// An answer that is put together from those of several rooms.
 pub struct Gather {
@@ -177,7 +178,7 @@ impl Connection {
 
     fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
         match name {
-            "campaign:join" => self.join_campaign(fields, tag),
+            "campaign:join" => return self.join_campaign(fields, tag),
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
@@ -186,23 +187,24 @@ impl Connection {
         None
     }
 
-    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
-        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
-            Ok(fields) => fields,
-            Err(error) => return self.refuse(tag, &bad(error.to_string())),
-        };
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        let joined = self.begin_campaign(fields, tag).map_err(|rejection| self.refuse(tag, &rejection)).ok()?;
+        Some(settled(joined))
+    }
+
+    fn begin_campaign(&self, fields: &str, tag: Option<Tag>) -> Result<oneshot::Receiver<()>, Rejection> {
+        let JoinCampaign { campaign_id, since, epoch, .. } = serde_json::from_str(fields).map_err(|error| bad(error.to_string()))?;
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                let rejection = Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first");
-                return self.refuse(tag, &rejection);
+                return Err(Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join_for(room, position, Asked { tag });
+        Ok(self.join(room, position, Some(Asked { tag })))
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -248,7 +250,7 @@ impl Connection {
             Ok(()) => {}
             Err(SendError::Full(_)) => match tag {
                 Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
-                _ => self.refuse(tag, &Rejection::busy()),
+                tag => self.refuse(tag, &Rejection::busy()),
             },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
@@ -315,10 +317,7 @@ impl Connection {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here { workspace_id } => {
-                self.join_workspace(workspace_id, tag);
-                None
-            }
+            chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
             chat::Query::Unread { channels: None, conversations: None } => {
                 self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
                 None
@@ -333,12 +332,15 @@ impl Connection {
         }
     }
 
-    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) -> Option<Later> {
         let room = RoomId::workspace(workspace);
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
-            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
-            None => self.join_for(room, None, Asked { tag }),
+            Some(seq) => {
+                self.say_joined(tag, seq);
+                None
+            }
+            None => Some(settled(self.join(room, None, Some(Asked { tag })))),
         }
     }
 
@@ -464,6 +466,11 @@ impl Connection {
         });
         self.gather(tag, Some(UnreadCounts::default()), asked.collect());
     }
+}
+
+/// Until a room was come into, or is not to be: what comes after it may be for that room.
+fn settled(joined: oneshot::Receiver<()>) -> Later {
+    joined.map(drop).boxed_local()
 }
 
 fn kind_of(target: &chat::Target) -> &'static str {
