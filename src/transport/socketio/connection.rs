@@ -222,8 +222,10 @@ impl Connection {
         self.state.borrow().phase == Phase::Over
     }
 
+    /// True when an event can be dealt with: every room that the connection is coming into has been told of it, so that what is sent to it is heard there.
     pub fn is_ready(&self) -> bool {
-        self.state.borrow().phase == Phase::Open
+        let state = self.state.borrow();
+        state.phase == Phase::Open && state.places.iter().all(|place| place.room.is_some())
     }
 
     /// Brings it into its rooms; a client that comes back goes on where it was, if every room has what it missed.
@@ -790,6 +792,8 @@ impl Speaker for Connection {
                 let gone = Some(Gone::Closed(close));
                 // At once, so that whoever takes its place finds what was kept.
                 if let Some(places) = self.stop(gone) {
+                    // It makes room for the one that takes its place, which must not drive out another.
+                    self.shared.connections.registry.remove(&self.user, self.id);
                     let connection = self.me();
                     actix::spawn(async move { connection.clear_away(places, gone) });
                 }
