@@ -47,6 +47,14 @@ impl Report {
         self.measure(format!("{name} max"), "ms", histogram.max().map(milliseconds));
     }
 
+    /// Takes over the figures of a run under its name.
+    pub fn put_beside(&mut self, run: &str, other: Report) {
+        for Measure { name, unit, value } in other.measures {
+            self.measures.push(Measure { name: format!("{run}: {name}"), unit, value });
+        }
+        self.problems.extend(other.problems.into_iter().map(|problem| format!("{run}: {problem}")));
+    }
+
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
