@@ -3,24 +3,21 @@
 //! Namespaces are `/` and `/custom`. Who connects to one is sent `auth` with what he connected with. On `/`, `message` comes back as
 //! `message-back` with the same arguments and `message-with-ack` is acknowledged with them. Nobody is recovered.
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use actix_web::HttpRequest;
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
-use tokio::task::JoinHandle;
 
 use crate::actors::engineio::upper::{Entrance, Forbidden, Gone, Message, Upper};
 use crate::actors::engineio::wire::{Ending, Wire};
 use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
-use crate::protocol::socketio::{
-    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Encoded, Event, Malformed, Namespace, Packet, Reader, ack, connect_error, connected, event,
-};
+use crate::protocol::socketio::{Encoded, Event, Malformed, Namespace, Packet, Reader, ack, connect_error, connected, event};
+use crate::transport::deadlines::Deadlines;
 
 /// Namespaces that there are.
 const NAMESPACES: [&str; 2] = ["/", "/custom"];
@@ -45,15 +42,12 @@ struct Conformance {
     reader: RefCell<Reader>,
     /// Where the client is: at most all of [`NAMESPACES`].
     connected: RefCell<Vec<Namespace>>,
-    deadline: Rc<Deadline>,
-    timer: RefCell<Option<JoinHandle<()>>>,
+    deadlines: Deadlines,
 }
 
 impl Upper for Conformance {
     fn opened(&self, wire: &Rc<Wire>) {
-        self.deadline.connect.set(Some(Instant::now() + CONNECT_TIMEOUT));
-        let timer = actix::spawn(self.deadline.clone().watch(Rc::downgrade(wire)));
-        *self.timer.borrow_mut() = Some(timer);
+        self.deadlines.start(wire);
     }
 
     fn text(&self, wire: &Rc<Wire>, text: ByteString) {
@@ -67,20 +61,13 @@ impl Upper for Conformance {
     }
 
     fn closed(&self, _: &Rc<Wire>, _: Gone) {
-        if let Some(timer) = self.timer.take() {
-            timer.abort();
-        }
+        self.deadlines.stop();
     }
 }
 
 impl Conformance {
     fn new() -> Self {
-        Self {
-            reader: RefCell::new(Reader::new(PACKET_BYTES_MAX)),
-            connected: RefCell::new(Vec::new()),
-            deadline: Rc::default(),
-            timer: RefCell::new(None),
-        }
+        Self { reader: RefCell::new(Reader::new(PACKET_BYTES_MAX)), connected: RefCell::new(Vec::new()), deadlines: Deadlines::default() }
     }
 
     fn take(&self, wire: &Wire, packet: Result<Option<Packet>, Malformed>) {
@@ -133,14 +120,8 @@ impl Conformance {
         self.connected.borrow_mut().push(nsp);
     }
 
-    /// Each runs from where its wait began.
     fn set_deadlines(&self) {
-        let set = |deadline: &Cell<Option<Instant>>, is_due: bool, timeout: Duration| {
-            let running = deadline.get().filter(|_| is_due);
-            deadline.set(running.or_else(|| is_due.then(|| Instant::now() + timeout)));
-        };
-        set(&self.deadline.connect, self.connected.borrow().is_empty(), CONNECT_TIMEOUT);
-        set(&self.deadline.attachments, self.reader.borrow().is_waiting(), ATTACHMENTS_TIMEOUT);
+        self.deadlines.set(self.connected.borrow().is_empty(), self.reader.borrow().is_waiting());
     }
 }
 
@@ -161,34 +142,4 @@ fn send_unit(wire: &Wire, encoded: &Encoded) {
     let attachments = encoded.attachments.iter().map(Message::Binary);
     let unit: Vec<_> = std::iter::once(Message::Text(&text)).chain(attachments).collect();
     wire.send(&unit);
-}
-
-/// When the client is to have done what it has to.
-#[derive(Default)]
-struct Deadline {
-    /// To be in a namespace.
-    connect: Cell<Option<Instant>>,
-    /// To have sent the rest of a packet.
-    attachments: Cell<Option<Instant>>,
-}
-
-impl Deadline {
-    /// One timer a session, however often its deadlines are set and lifted.
-    async fn watch(self: Rc<Self>, wire: Weak<Wire>) {
-        /// No deadline that is set meanwhile is earlier.
-        const LONGEST_SLEEP: Duration =
-            if CONNECT_TIMEOUT.as_secs() < ATTACHMENTS_TIMEOUT.as_secs() { CONNECT_TIMEOUT } else { ATTACHMENTS_TIMEOUT };
-        loop {
-            let now = Instant::now();
-            let next = [self.connect.get(), self.attachments.get()].into_iter().flatten().min();
-            if next.is_some_and(|next| next <= now) {
-                if let Some(wire) = wire.upgrade() {
-                    wire.close(Ending::Goodbye(Close::ProtocolError));
-                }
-                return;
-            }
-            let until = next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP));
-            tokio::time::sleep_until(until.into()).await;
-        }
-    }
 }

@@ -15,29 +15,28 @@ use crate::actors::engineio::wire::{Ending, Wire};
 use crate::actors::hub;
 use crate::auth::credentials::Credentials;
 use crate::protocol::close::Close;
+use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
 use crate::protocol::limits::BYTES_BEFORE_CONNECTED_MAX;
-use crate::protocol::socketio::{
-    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Event, Malformed, Namespace, Packet, Reader, Recovery, connect_error, split_recovery,
-};
+use crate::protocol::socketio::{Event, Malformed, Namespace, Packet, Reader, Recovery, connect_error, split_recovery};
+use crate::transport::deadlines::Deadlines;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::connection::{Connection, Identity, Returning};
 
 /// Bytes of one packet with its attachments.
-const PACKET_BYTES_MAX: usize = 1_000_000;
+const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 
 pub struct Client {
     shared: Arc<Shared>,
     /// Of the request that opened the session.
     credentials: Credentials,
     state: RefCell<State>,
+    deadlines: Deadlines,
     me: Weak<Client>,
 }
 
 struct State {
     reader: Reader,
     link: Link,
-    /// Counts what a timer has to know: connecting, leaving, the beginning and the end of a packet in pieces.
-    changes: u64,
 }
 
 enum Link {
@@ -54,8 +53,9 @@ enum Link {
 
 impl Client {
     pub fn new(shared: Arc<Shared>, credentials: Credentials) -> Rc<Self> {
-        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside, changes: 0 };
-        Rc::new_cyclic(|me| Self { shared, credentials, state: RefCell::new(state), me: me.clone() })
+        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside };
+        let deadlines = Deadlines::default();
+        Rc::new_cyclic(|me| Self { shared, credentials, state: RefCell::new(state), deadlines, me: me.clone() })
     }
 
     fn me(&self) -> Rc<Self> {
@@ -65,9 +65,26 @@ impl Client {
     fn take(&self, wire: &Rc<Wire>, packet: Result<Option<Packet>, Malformed>) {
         match packet {
             Ok(Some(packet)) => self.packet(wire, packet),
-            Ok(None) => self.watch_attachments(wire),
-            Err(_) => self.violated(wire),
+            Ok(None) => self.await_attachments(wire),
+            Err(malformed) => wire.close(Ending::Goodbye(malformed.into())),
         }
+        self.set_deadlines();
+    }
+
+    /// Who is not in the namespace has nothing to say there: its attachments need not come.
+    fn await_attachments(&self, wire: &Wire) {
+        let is_expected = {
+            let state = self.state.borrow();
+            matches!(state.link, Link::In(_) | Link::Entering { .. }) && state.reader.waits_in().is_none_or(Namespace::is_main)
+        };
+        if !is_expected {
+            self.violated(wire);
+        }
+    }
+
+    fn set_deadlines(&self) {
+        let state = self.state.borrow();
+        self.deadlines.set(matches!(state.link, Link::Outside), state.reader.is_waiting());
     }
 
     fn packet(&self, wire: &Rc<Wire>, packet: Packet) {
@@ -82,7 +99,6 @@ impl Client {
             (_, Link::Over) => {}
             (Packet::Connect { auth, .. }, Link::Outside) => {
                 state.link = Link::Entering { early: Vec::new(), bytes: 0 };
-                state.changes += 1;
                 drop(state);
                 let (client, wire) = (self.me(), wire.clone());
                 actix::spawn(async move { client.enter(wire, auth).await });
@@ -103,7 +119,7 @@ impl Client {
             (Packet::Ack(_), Link::In(_) | Link::Entering { .. }) => {}
             (Packet::Disconnect { .. }, Link::In(_) | Link::Entering { .. }) => {
                 drop(state);
-                self.leave(wire);
+                self.leave();
             }
             (Packet::Connect { .. }, _) | (_, Link::Outside) => {
                 drop(state);
@@ -113,46 +129,16 @@ impl Client {
     }
 
     /// The client left the namespace, or was sent away from it.
-    pub fn leave(&self, wire: &Rc<Wire>) {
-        let link = {
-            let mut state = self.state.borrow_mut();
-            state.changes += 1;
-            std::mem::replace(&mut state.link, Link::Outside)
-        };
+    pub fn leave(&self) {
+        let link = std::mem::replace(&mut self.state.borrow_mut().link, Link::Outside);
         if let Link::In(connection) = link {
             connection.end(None);
         }
-        self.watch_connecting(wire);
+        self.set_deadlines();
     }
 
     fn violated(&self, wire: &Wire) {
         wire.close(Ending::Goodbye(Close::ProtocolError));
-    }
-
-    /// A client that is in no namespace for long has no business here.
-    fn watch_connecting(&self, wire: &Rc<Wire>) {
-        self.watch(wire, CONNECT_TIMEOUT, |state| matches!(state.link, Link::Outside));
-    }
-
-    /// The pieces of a packet have to come soon after each other.
-    fn watch_attachments(&self, wire: &Rc<Wire>) {
-        self.state.borrow_mut().changes += 1;
-        self.watch(wire, ATTACHMENTS_TIMEOUT, |state| state.reader.is_waiting());
-    }
-
-    fn watch(&self, wire: &Rc<Wire>, span: std::time::Duration, still: fn(&State) -> bool) {
-        let (client, wire, changes) = (self.me.clone(), Rc::downgrade(wire), self.state.borrow().changes);
-        actix::spawn(async move {
-            tokio::time::sleep(span).await;
-            let (Some(client), Some(wire)) = (client.upgrade(), wire.upgrade()) else { return };
-            let is_over = {
-                let state = client.state.borrow();
-                state.changes == changes && still(&state)
-            };
-            if is_over {
-                client.violated(&wire);
-            }
-        });
     }
 
     /// Finds out who it is, and brings it in.
@@ -164,7 +150,7 @@ impl Client {
         match self.identify(auth.as_deref()).await {
             Ok(identity) => self.connect(wire, identity, recovery).await,
             Err(Refusal::Told(message)) => {
-                self.leave(&wire);
+                self.leave();
                 say(&wire, &connect_error(&Namespace::MAIN, message));
             }
             // Its client comes back by itself.
@@ -174,11 +160,10 @@ impl Client {
 
     async fn identify(&self, auth: Option<&RawValue>) -> Result<Identity, Refusal> {
         let credentials = match auth.map(|auth| serde_json::from_str::<Token>(auth.get())) {
-            Some(Ok(Token { token: Some(token) })) => match token {
-                serde_json::Value::String(token) => Credentials::Token(token),
-                _ => Credentials::Unsound,
-            },
-            _ => self.credentials.clone(),
+            None | Some(Ok(Token { token: None })) => self.credentials.clone(),
+            Some(Ok(Token { token: Some(serde_json::Value::String(token)) })) => Credentials::Token(token),
+            // What is there counts, and that alone.
+            Some(_) => Credentials::Unsound,
         };
         if matches!(credentials, Credentials::Absent) {
             return Err(Refusal::Told("Authentication required"));
@@ -216,6 +201,7 @@ impl Client {
                 return;
             }
             let connection = Connection::open(self.shared.clone(), self.me.clone(), wire, identity);
+            connection.wire.limit_inbound(PAYLOAD_BYTES_MAX);
             early.into_iter().for_each(|event| connection.put_off(event));
             state.link = Link::In(connection.clone());
             connection
@@ -248,7 +234,12 @@ pub fn say(wire: &Wire, packet: &str) {
 
 impl Upper for Client {
     fn opened(&self, wire: &Rc<Wire>) {
-        self.watch_connecting(wire);
+        self.deadlines.start(wire);
+    }
+
+    /// Until it has been let in.
+    fn inbound_bytes_max(&self) -> usize {
+        BYTES_BEFORE_CONNECTED_MAX
     }
 
     fn text(&self, wire: &Rc<Wire>, text: ByteString) {
@@ -262,9 +253,23 @@ impl Upper for Client {
     }
 
     fn closed(&self, _: &Rc<Wire>, gone: Gone) {
+        self.end(gone);
+    }
+}
+
+impl Client {
+    fn end(&self, gone: Gone) {
+        self.deadlines.stop();
         let link = std::mem::replace(&mut self.state.borrow_mut().link, Link::Over);
         if let Link::In(connection) = link {
             connection.end(Some(gone));
         }
+    }
+}
+
+/// Whatever became of the session, its connection is not left behind in the rooms.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end(Gone::Lost);
     }
 }

@@ -396,11 +396,11 @@ impl Connection {
     pub fn send_away(&self, close: Close) {
         log::info!("connection={} is sent away: {close}", self.id);
         say(&self.wire, &disconnect(&Namespace::MAIN));
-        let (client, wire) = (self.client.clone(), self.wire.clone());
+        let client = self.client.clone();
         // Whoever says this may be at work on the very lines that are cleared away now.
         actix::spawn(async move {
             if let Some(client) = client.upgrade() {
-                client.leave(&wire);
+                client.leave();
             }
         });
     }
