@@ -93,9 +93,12 @@ pub fn main(args: Vec<String>) -> Result<(), LoadError> {
 /// One after the other, each with a server of its own; the figures of all in one report.
 fn run_all(args: &Args, runs: &[Run]) -> Result<Report, LoadError> {
     let mut whole = begin(&args.scenario);
+    // On a given database the next server finds the last one's secret, which is to be its own.
+    let secret = ("BETTER_AUTH_SECRET".to_owned(), format!("{0}{0}", uuid::Uuid::new_v4().simple()));
     for (name, scenario, setting) in runs {
         let mut choice = args.server.clone();
         if let ServerChoice::Start { env, .. } = &mut choice {
+            env.insert(0, secret.clone());
             env.extend(setting.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         whole.put_beside(name, run(scenario, &choice)?);
