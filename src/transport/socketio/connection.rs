@@ -30,6 +30,7 @@ use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
 use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::left::Left;
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
@@ -50,19 +51,20 @@ pub struct Returning {
     pid: String,
     sid: String,
     offsets: Offsets,
+    left: Left,
     positions: Vec<(RoomId, Position)>,
 }
 
 impl Returning {
     /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
     pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
-        let Kept { sid, mut offsets, .. } = kept;
+        let Kept { sid, mut offsets, left, .. } = kept;
         let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
         let positions = offsets.rewind(match count {
             Some(count) => count.parse().ok()?,
             None => 0,
         })?;
-        Some(Self { pid, sid, offsets, positions })
+        Some(Self { pid, sid, offsets, left, positions })
     }
 }
 
@@ -88,6 +90,8 @@ pub struct State {
     pid: Option<String>,
     offsets: Offsets,
     pub places: Vec<Place>,
+    /// Channels and conversations that it has left and does not hear.
+    pub left: Left,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -156,6 +160,7 @@ impl Connection {
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
             places: Vec::new(),
+            left: Left::default(),
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
@@ -194,6 +199,7 @@ impl Connection {
         let recovering = returning.map(|returning| {
             let mut state = self.state.borrow_mut();
             (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
+            state.left = returning.left;
             positions.extend(returning.positions);
             Recovering::Hopeful
         });
@@ -295,7 +301,9 @@ impl Connection {
         };
         for (room, cursor, frames, got) in missed {
             let mut state = self.state.borrow_mut();
-            let events: Vec<&ByteString> = frames.events().iter().skip(got as usize).collect();
+            let left = &mut state.left;
+            let heard = frames.events().iter().filter(|event| left.lets_hear(event));
+            let events: Vec<&ByteString> = heard.skip(got as usize).collect();
             // The events of one change belong together.
             for change in events.chunk_by(|one, next| seq_of(one) == seq_of(next)) {
                 change.iter().for_each(|event| self.put(&mut state, event, true));
@@ -315,6 +323,7 @@ impl Connection {
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
+            state.left = Left::default();
             for place in &mut state.places {
                 (place.position, place.missed) = (None, None);
                 state.offsets.enter(place.id.clone(), Cursor { seq: place.seq, epoch: place.epoch }, false);
@@ -349,11 +358,17 @@ impl Connection {
         let Some(place) = state.places.iter_mut().find(|place| place.id == *room) else { return };
         place.seq = seq.unwrap_or(place.seq);
         let epoch = place.epoch;
+        let mut count = 0;
         if !frames.is_empty() {
-            frames.events().iter().for_each(|event| self.put(&mut state, event, false));
+            for event in frames.events().iter() {
+                if state.left.lets_hear(event) {
+                    self.put(&mut state, event, false);
+                    count += 1;
+                }
+            }
         }
         if let Some(seq) = seq {
-            state.offsets.said(room, seq, epoch, frames.len(), Instant::now());
+            state.offsets.said(room, seq, epoch, count, Instant::now());
         }
     }
 
@@ -440,7 +455,7 @@ impl Connection {
     }
 
     fn kept(&self, state: &State) -> Kept {
-        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone() }
+        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone(), left: state.left.clone() }
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
