@@ -7,8 +7,8 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
-/// What a container asks all the time.
-const QUIET: [&str; 3] = ["/api/health", "/api/ready", "/metrics"];
+/// What a container asks all the time, and the polls of clients, whose connections have lines of their own.
+const QUIET: [&str; 4] = ["/api/health", "/api/ready", "/metrics", "/socket.io/"];
 
 pub async fn log<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let began = Instant::now();

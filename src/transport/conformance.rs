@@ -3,30 +3,31 @@
 //! Namespaces are `/` and `/custom`. Who connects to one is sent `auth` with what he connected with. On `/`, `message` comes back as
 //! `message-back` with the same arguments and `message-with-ack` is acknowledged with them. Nobody is recovered.
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
-use tokio::task::JoinHandle;
 
 use crate::actors::engineio::upper::{Entrance, Forbidden, Gone, Message, Upper};
 use crate::actors::engineio::wire::{Ending, Wire};
 use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
-use crate::protocol::socketio::{
-    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Encoded, Event, Malformed, Namespace, Packet, Reader, ack, connect_error, connected, event,
-};
+use crate::protocol::socketio::{Encoded, Event, Malformed, Namespace, Packet, Reader, ack, connect_error, connected, event};
+use crate::transport::deadlines::Deadlines;
 
 /// Namespaces that there are.
 const NAMESPACES: [&str; 2] = ["/", "/custom"];
 
 /// Bytes of a packet with its attachments.
 const PACKET_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
+
+/// How long the event that follows a reply waits.
+const APART: Duration = Duration::from_millis(10);
 
 /// Lets everybody in.
 pub struct Open;
@@ -45,15 +46,14 @@ struct Conformance {
     reader: RefCell<Reader>,
     /// Where the client is: at most all of [`NAMESPACES`].
     connected: RefCell<Vec<Namespace>>,
-    deadline: Rc<Deadline>,
-    timer: RefCell<Option<JoinHandle<()>>>,
+    deadlines: Deadlines,
+    /// Events that follow the reply to a CONNECT.
+    owed: Rc<RefCell<Vec<Encoded>>>,
 }
 
 impl Upper for Conformance {
     fn opened(&self, wire: &Rc<Wire>) {
-        self.deadline.connect.set(Some(Instant::now() + CONNECT_TIMEOUT));
-        let timer = actix::spawn(self.deadline.clone().watch(Rc::downgrade(wire)));
-        *self.timer.borrow_mut() = Some(timer);
+        self.deadlines.start(wire);
     }
 
     fn text(&self, wire: &Rc<Wire>, text: ByteString) {
@@ -67,9 +67,7 @@ impl Upper for Conformance {
     }
 
     fn closed(&self, _: &Rc<Wire>, _: Gone) {
-        if let Some(timer) = self.timer.take() {
-            timer.abort();
-        }
+        self.deadlines.stop();
     }
 }
 
@@ -78,15 +76,16 @@ impl Conformance {
         Self {
             reader: RefCell::new(Reader::new(PACKET_BYTES_MAX)),
             connected: RefCell::new(Vec::new()),
-            deadline: Rc::default(),
-            timer: RefCell::new(None),
+            deadlines: Deadlines::default(),
+            owed: Rc::default(),
         }
     }
 
-    fn take(&self, wire: &Wire, packet: Result<Option<Packet>, Malformed>) {
+    fn take(&self, wire: &Rc<Wire>, packet: Result<Option<Packet>, Malformed>) {
         if !wire.is_open() {
             return;
         }
+        pay(wire, &self.owed);
         let outcome = packet.map_err(Close::from).and_then(|packet| match packet {
             Some(packet) => self.handle(wire, packet),
             None => self.await_attachments(),
@@ -110,7 +109,7 @@ impl Conformance {
         self.connected.borrow().contains(nsp)
     }
 
-    fn handle(&self, wire: &Wire, packet: Packet) -> Result<(), Close> {
+    fn handle(&self, wire: &Rc<Wire>, packet: Packet) -> Result<(), Close> {
         match packet {
             Packet::Connect { nsp, auth } if !self.is_in(&nsp) => self.connect(wire, nsp, auth),
             packet if !self.is_in(packet.nsp()) => return Err(Close::ProtocolError),
@@ -123,25 +122,33 @@ impl Conformance {
         Ok(())
     }
 
-    fn connect(&self, wire: &Wire, nsp: Namespace, auth: Option<Box<RawValue>>) {
+    fn connect(&self, wire: &Rc<Wire>, nsp: Namespace, auth: Option<Box<RawValue>>) {
         if !NAMESPACES.contains(&nsp.as_str()) {
             return send(wire, &connect_error(&nsp, "Invalid namespace"));
         }
         let auth = auth.unwrap_or_else(|| RawValue::from_string("{}".to_owned()).expect("this is JSON"));
         send(wire, &connected(&nsp, &random::token(), None));
-        send_unit(wire, &event(&nsp, None, "auth", &[auth], Vec::new()));
+        self.owe(wire, event(&nsp, None, "auth", &[auth], Vec::new()));
         self.connected.borrow_mut().push(nsp);
     }
 
-    /// Each runs from where its wait began.
-    fn set_deadlines(&self) {
-        let set = |deadline: &Cell<Option<Instant>>, is_due: bool, timeout: Duration| {
-            let running = deadline.get().filter(|_| is_due);
-            deadline.set(running.or_else(|| is_due.then(|| Instant::now() + timeout)));
-        };
-        set(&self.deadline.connect, self.connected.borrow().is_empty(), CONNECT_TIMEOUT);
-        set(&self.deadline.attachments, self.reader.borrow().is_waiting(), ATTACHMENTS_TIMEOUT);
+    /// In a segment of its own: a test that listens for one message after the other misses what comes together with the one before.
+    fn owe(&self, wire: &Rc<Wire>, event: Encoded) {
+        self.owed.borrow_mut().push(event);
+        let (owed, wire) = (self.owed.clone(), wire.clone());
+        actix::spawn(async move {
+            tokio::time::sleep(APART).await;
+            pay(&wire, &owed);
+        });
     }
+
+    fn set_deadlines(&self) {
+        self.deadlines.set(self.connected.borrow().is_empty(), self.reader.borrow().is_waiting());
+    }
+}
+
+fn pay(wire: &Wire, owed: &RefCell<Vec<Encoded>>) {
+    owed.take().iter().for_each(|event| send_unit(wire, event));
 }
 
 fn echo(wire: &Wire, said: Event) {
@@ -161,34 +168,4 @@ fn send_unit(wire: &Wire, encoded: &Encoded) {
     let attachments = encoded.attachments.iter().map(Message::Binary);
     let unit: Vec<_> = std::iter::once(Message::Text(&text)).chain(attachments).collect();
     wire.send(&unit);
-}
-
-/// When the client is to have done what it has to.
-#[derive(Default)]
-struct Deadline {
-    /// To be in a namespace.
-    connect: Cell<Option<Instant>>,
-    /// To have sent the rest of a packet.
-    attachments: Cell<Option<Instant>>,
-}
-
-impl Deadline {
-    /// One timer a session, however often its deadlines are set and lifted.
-    async fn watch(self: Rc<Self>, wire: Weak<Wire>) {
-        /// No deadline that is set meanwhile is earlier.
-        const LONGEST_SLEEP: Duration =
-            if CONNECT_TIMEOUT.as_secs() < ATTACHMENTS_TIMEOUT.as_secs() { CONNECT_TIMEOUT } else { ATTACHMENTS_TIMEOUT };
-        loop {
-            let now = Instant::now();
-            let next = [self.connect.get(), self.attachments.get()].into_iter().flatten().min();
-            if next.is_some_and(|next| next <= now) {
-                if let Some(wire) = wire.upgrade() {
-                    wire.close(Ending::Goodbye(Close::ProtocolError));
-                }
-                return;
-            }
-            let until = next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP));
-            tokio::time::sleep_until(until.into()).await;
-        }
-    }
 }

@@ -464,7 +464,9 @@ fn overlapping_posts_both_fail_and_end_the_session() {
     let mut answer = String::new();
     first.read_to_string(&mut answer).expect("the server answers");
     assert_eq!(parted(&answer).0, 400, "{answer}");
-    assert_eq!(awaited(&waiting), (200, "1".to_owned()));
+    // A GET that was under way meanwhile may have come when all was over.
+    let (status, body) = awaited(&waiting);
+    assert!((status, body.as_str()) == (200, "1") || status == 400, "{status} {body}");
     polling.is_gone();
 }
 

@@ -27,6 +27,7 @@ mod sessions;
 mod slow_reader;
 mod socketio_client;
 mod socketio_protocol;
+mod socketio_rooms;
 mod staged;
 mod store;
 mod support;

@@ -176,3 +176,45 @@ pub enum ResultMap {
     Presence(BTreeMap<UserId, Status>),
     Unread { channels: BTreeMap<ChannelId, i64>, conversations: BTreeMap<ConversationId, i64> },
 }
+
+/// What a frame is about: by this a connection that is in several workspaces knows which one is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Workspace(&'a WorkspaceId),
+    Place(&'a Target),
+    Message(&'a MessageId),
+    /// Each workspace that the connection is in.
+    All,
+}
+
+impl Command {
+    /// `None` for what comes through REST, where the workspace is known.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        match self {
+            Command::Send { target, .. } | Command::JoinRoom { target } | Command::MarkRead { target } => Some(Subject::Place(target)),
+            Command::Edit { message_id, .. } | Command::Delete { message_id } | Command::ToggleReaction { message_id, .. } => {
+                Some(Subject::Message(message_id))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Query {
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Query::Older { target, .. } | Query::LeaveRoom { target } => Subject::Place(target),
+            Query::Presence { workspace_id, .. } | Query::Here { workspace_id } => Subject::Workspace(workspace_id),
+            Query::Unread { .. } => Subject::All,
+        }
+    }
+}
+
+impl Signal {
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Signal::Typing { target, .. } => Subject::Place(target),
+            Signal::Away | Signal::Active => Subject::All,
+        }
+    }
+}

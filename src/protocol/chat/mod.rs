@@ -7,7 +7,7 @@ pub mod messages;
 mod text;
 
 pub use crate::protocol::decode::{Decoded, Refused};
-pub use command::{Answer, Command, Query, Signal, Target};
+pub use command::{Answer, Command, Query, Signal, Subject, Target};
 pub use commands::{command_schemas, knows};
 pub use decode::{Body, decode, decode_event};
 pub use messages::{Message, ServerMessage};

@@ -28,12 +28,7 @@ impl Workspace {
                 known(Answer { result: Some(result), ..Answer::default() })
             }
             Query::Unread { channels, conversations } => {
-                let all = channels.is_none() && conversations.is_none();
-                let result = self.unread(by, |target| match target {
-                    _ if all => true,
-                    Target::Channel(id) => channels.as_ref().is_some_and(|ids| ids.contains(id)),
-                    Target::Dm(id) => conversations.as_ref().is_some_and(|ids| ids.contains(id)),
-                });
+                let result = self.unread(by, channels.as_deref(), conversations.as_deref());
                 known(Answer { result: Some(result), ..Answer::default() })
             }
             Query::LeaveRoom { target } => {
@@ -52,9 +47,18 @@ impl Workspace {
     }
 
     /// Of places that the asker is not in nothing is said, as if they did not exist.
-    fn unread(&self, by: &Member, wanted: impl Fn(&Target) -> bool) -> ResultMap {
+    fn unread(&self, by: &Member, channels: Option<&[ChannelId]>, conversations: Option<&[ConversationId]>) -> ResultMap {
+        let named: Vec<&Place> = match (channels, conversations) {
+            (None, None) => self.places.of(by.no).collect(),
+            (channels, conversations) => {
+                let channels = channels.unwrap_or_default().iter().cloned().map(Target::Channel);
+                let conversations = conversations.unwrap_or_default().iter().cloned().map(Target::Dm);
+                let places = channels.chain(conversations).filter_map(|target| self.places.get(&target));
+                places.filter(|place| place.members.contains(by.no)).collect()
+            }
+        };
         let (mut channels, mut conversations) = (BTreeMap::new(), BTreeMap::new());
-        for place in self.places.of(by.no).filter(|place| wanted(&place.target)) {
+        for place in named {
             match &place.target {
                 Target::Channel(id) => drop(channels.insert(id.clone(), place.unread(&by.user))),
                 Target::Dm(id) => drop(conversations.insert(id.clone(), place.unread(&by.user))),

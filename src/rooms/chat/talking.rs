@@ -8,6 +8,7 @@ use crate::rooms::chat::Workspace;
 use crate::rooms::chat::ask::in_use;
 use crate::rooms::chat::decide::{Decided, forbidden, nothing, only, too_large};
 use crate::rooms::chat::event::Event;
+use crate::rooms::chat::places::Place;
 use crate::rooms::chat::rows::{NewMessage, StoredMessage};
 use crate::rooms::kernel::{Decision, Member, Moment};
 
@@ -16,17 +17,19 @@ impl Workspace {
         match command {
             Command::Send { target, content, parent_id } => self.judge_send(at, by, target, content, parent_id.as_ref()),
             Command::Edit { message_id, content } => {
-                let message = self.message_in_use(by, message_id)?;
+                let (message, place) = self.message_for(by, message_id)?;
                 if message.author != by.user {
                     return Err(forbidden(command, "author"));
                 }
+                in_use(place)?;
                 only(Event::Edited(not_deleted(message)?.clone(), content.clone()))
             }
             Command::Delete { message_id } => {
-                let message = self.message_in_use(by, message_id)?;
+                let (message, place) = self.message_for(by, message_id)?;
                 if message.author != by.user && !by.leads {
                     return Err(forbidden(command, "author and the admins"));
                 }
+                in_use(place)?;
                 match message.deleted_at {
                     Some(_) => nothing(),
                     None => {
@@ -62,7 +65,9 @@ impl Workspace {
     }
 
     fn judge_reaction(&self, by: &Member, id: &MessageId, emoji: &str) -> Decided {
-        let message = not_deleted(self.message_in_use(by, id)?)?;
+        let (message, place) = self.message_for(by, id)?;
+        in_use(place)?;
+        let message = not_deleted(message)?;
         let mut reactions = message.reactions.clone();
         reactions.retain(|(there, user)| !(there == emoji && *user == by.user));
         let added = reactions.len() == message.reactions.len();
@@ -78,14 +83,15 @@ impl Workspace {
         only(Event::Reacted { message: StoredMessage { reactions, ..message.clone() }, emoji: emoji.to_owned(), added })
     }
 
-    /// A message that `by` may do something with. Of one in a place that he may not know of, he is told what he is told of one that there is not.
-    fn message_in_use(&self, by: &Member, id: &MessageId) -> Result<&StoredMessage, Rejection> {
+    /// A message, and where it stands, for somebody who is there. Of one in a place that he may not know of, he is told what he is told of one that
+    /// there is not.
+    fn message_for(&self, by: &Member, id: &MessageId) -> Result<(&StoredMessage, &Place), Rejection> {
         let message = self.facts.get(id).ok_or_else(no_such_message)?;
         let place = self.place_for(by, &message.target).map_err(|rejection| match rejection.code {
             ErrorCode::NotFound => no_such_message(),
             _ => rejection,
         })?;
-        in_use(place).map(|_| message)
+        Ok((message, place))
     }
 }
 

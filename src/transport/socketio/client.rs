@@ -4,40 +4,46 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::actors::bucket::Bucket;
 use crate::actors::engineio::upper::{Gone, Message, Upper};
 use crate::actors::engineio::wire::{Ending, Wire};
 use crate::actors::hub;
 use crate::auth::credentials::Credentials;
 use crate::protocol::close::Close;
+use crate::protocol::engineio::PAYLOAD_BYTES_MAX;
 use crate::protocol::limits::BYTES_BEFORE_CONNECTED_MAX;
-use crate::protocol::socketio::{
-    ATTACHMENTS_TIMEOUT, CONNECT_TIMEOUT, Event, Malformed, Namespace, Packet, Reader, Recovery, connect_error, split_recovery,
-};
+use crate::protocol::socketio::{Event, Malformed, Namespace, Packet, Reader, Recovery, connect_error, split_recovery};
+use crate::transport::deadlines::Deadlines;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::connection::{Connection, Identity, Returning};
 
+/// A client connects once, and perhaps again on the same session; each time costs several looks into the database.
+const CONNECTS_PER_SECOND: u32 = 1;
+const CONNECTS_BURST: u32 = 10;
+const INVALID_SESSION: &str = "Invalid session";
 /// Bytes of one packet with its attachments.
-const PACKET_BYTES_MAX: usize = 1_000_000;
+const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 
 pub struct Client {
     shared: Arc<Shared>,
     /// Of the request that opened the session.
     credentials: Credentials,
     state: RefCell<State>,
+    deadlines: Deadlines,
     me: Weak<Client>,
 }
 
 struct State {
     reader: Reader,
     link: Link,
-    /// Counts what a timer has to know: connecting, leaving, the beginning and the end of a packet in pieces.
-    changes: u64,
+    connects: Bucket,
 }
 
 enum Link {
@@ -48,14 +54,18 @@ enum Link {
         early: Vec<Event>,
         bytes: usize,
     },
+    /// It left before it was known whether it may come in, which is still being found out.
+    Withdrawn,
     In(Rc<Connection>),
     Over,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>, credentials: Credentials) -> Rc<Self> {
-        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside, changes: 0 };
-        Rc::new_cyclic(|me| Self { shared, credentials, state: RefCell::new(state), me: me.clone() })
+        let connects = Bucket::new(CONNECTS_PER_SECOND, CONNECTS_BURST, Instant::now());
+        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside, connects };
+        let deadlines = Deadlines::default();
+        Rc::new_cyclic(|me| Self { shared, credentials, state: RefCell::new(state), deadlines, me: me.clone() })
     }
 
     fn me(&self) -> Rc<Self> {
@@ -65,9 +75,26 @@ impl Client {
     fn take(&self, wire: &Rc<Wire>, packet: Result<Option<Packet>, Malformed>) {
         match packet {
             Ok(Some(packet)) => self.packet(wire, packet),
-            Ok(None) => self.watch_attachments(wire),
-            Err(_) => self.violated(wire),
+            Ok(None) => self.await_attachments(wire),
+            Err(malformed) => wire.close(Ending::Goodbye(malformed.into())),
         }
+        self.set_deadlines();
+    }
+
+    /// Who is not in the namespace has nothing to say there: its attachments need not come.
+    fn await_attachments(&self, wire: &Wire) {
+        let is_expected = {
+            let state = self.state.borrow();
+            matches!(state.link, Link::In(_) | Link::Entering { .. }) && state.reader.waits_in().is_none_or(Namespace::is_main)
+        };
+        if !is_expected {
+            self.violated(wire);
+        }
+    }
+
+    fn set_deadlines(&self) {
+        let state = self.state.borrow();
+        self.deadlines.set(matches!(state.link, Link::Outside), state.reader.is_waiting());
     }
 
     fn packet(&self, wire: &Rc<Wire>, packet: Packet) {
@@ -81,8 +108,12 @@ impl Client {
         match (packet, &mut state.link) {
             (_, Link::Over) => {}
             (Packet::Connect { auth, .. }, Link::Outside) => {
+                let is_too_often = self.shared.connections.rate_limits && state.connects.take(Instant::now()).is_err();
+                if is_too_often {
+                    drop(state);
+                    return self.violated(wire);
+                }
                 state.link = Link::Entering { early: Vec::new(), bytes: 0 };
-                state.changes += 1;
                 drop(state);
                 let (client, wire) = (self.me(), wire.clone());
                 actix::spawn(async move { client.enter(wire, auth).await });
@@ -101,11 +132,12 @@ impl Client {
                 connection.event(event);
             }
             (Packet::Ack(_), Link::In(_) | Link::Entering { .. }) => {}
-            (Packet::Disconnect { .. }, Link::In(_) | Link::Entering { .. }) => {
+            (Packet::Disconnect { .. }, Link::In(_)) => {
                 drop(state);
-                self.leave(wire);
+                self.leave();
             }
-            (Packet::Connect { .. }, _) | (_, Link::Outside) => {
+            (Packet::Disconnect { .. }, Link::Entering { .. }) => state.link = Link::Withdrawn,
+            (Packet::Connect { .. }, _) | (_, Link::Outside | Link::Withdrawn) => {
                 drop(state);
                 self.violated(wire);
             }
@@ -113,46 +145,22 @@ impl Client {
     }
 
     /// The client left the namespace, or was sent away from it.
-    pub fn leave(&self, wire: &Rc<Wire>) {
+    pub fn leave(&self) {
         let link = {
             let mut state = self.state.borrow_mut();
-            state.changes += 1;
+            if matches!(state.link, Link::Over) {
+                return;
+            }
             std::mem::replace(&mut state.link, Link::Outside)
         };
         if let Link::In(connection) = link {
             connection.end(None);
         }
-        self.watch_connecting(wire);
+        self.set_deadlines();
     }
 
     fn violated(&self, wire: &Wire) {
         wire.close(Ending::Goodbye(Close::ProtocolError));
-    }
-
-    /// A client that is in no namespace for long has no business here.
-    fn watch_connecting(&self, wire: &Rc<Wire>) {
-        self.watch(wire, CONNECT_TIMEOUT, |state| matches!(state.link, Link::Outside));
-    }
-
-    /// The pieces of a packet have to come soon after each other.
-    fn watch_attachments(&self, wire: &Rc<Wire>) {
-        self.state.borrow_mut().changes += 1;
-        self.watch(wire, ATTACHMENTS_TIMEOUT, |state| state.reader.is_waiting());
-    }
-
-    fn watch(&self, wire: &Rc<Wire>, span: std::time::Duration, still: fn(&State) -> bool) {
-        let (client, wire, changes) = (self.me.clone(), Rc::downgrade(wire), self.state.borrow().changes);
-        actix::spawn(async move {
-            tokio::time::sleep(span).await;
-            let (Some(client), Some(wire)) = (client.upgrade(), wire.upgrade()) else { return };
-            let is_over = {
-                let state = client.state.borrow();
-                state.changes == changes && still(&state)
-            };
-            if is_over {
-                client.violated(&wire);
-            }
-        });
     }
 
     /// Finds out who it is, and brings it in.
@@ -164,8 +172,11 @@ impl Client {
         match self.identify(auth.as_deref()).await {
             Ok(identity) => self.connect(wire, identity, recovery).await,
             Err(Refusal::Told(message)) => {
-                self.leave(&wire);
-                say(&wire, &connect_error(&Namespace::MAIN, message));
+                let is_awaited = matches!(self.state.borrow().link, Link::Entering { .. });
+                self.leave();
+                if is_awaited {
+                    say(&wire, &connect_error(&Namespace::MAIN, message));
+                }
             }
             // Its client comes back by itself.
             Err(Refusal::Cut(close)) => wire.close(Ending::Cut(close)),
@@ -174,18 +185,17 @@ impl Client {
 
     async fn identify(&self, auth: Option<&RawValue>) -> Result<Identity, Refusal> {
         let credentials = match auth.map(|auth| serde_json::from_str::<Token>(auth.get())) {
-            Some(Ok(Token { token: Some(token) })) => match token {
-                serde_json::Value::String(token) => Credentials::Token(token),
-                _ => Credentials::Unsound,
-            },
-            _ => self.credentials.clone(),
+            None | Some(Ok(Token { token: None })) => self.credentials.clone(),
+            Some(Ok(Token { token: Some(serde_json::Value::String(token)) })) => Credentials::Token(token),
+            // What is there counts, and that alone.
+            Some(_) => Credentials::Unsound,
         };
         if matches!(credentials, Credentials::Absent) {
             return Err(Refusal::Told("Authentication required"));
         }
         let session = match self.shared.authenticator.authenticate(&credentials).await {
             Ok(Some(session)) => session,
-            Ok(None) => return Err(Refusal::Told("Invalid session")),
+            Ok(None) => return Err(Refusal::Told(INVALID_SESSION)),
             Err(error) => {
                 log::warn!("a connection could not be authenticated: {error}");
                 return Err(Refusal::Cut(Close::TryAgainLater));
@@ -193,9 +203,6 @@ impl Client {
         };
         if self.shared.connections.room_context.draining.load(Ordering::Relaxed) {
             return Err(Refusal::Cut(Close::Restarting));
-        }
-        if hub::has_just_ended(&session.id) {
-            return Err(Refusal::Told("Invalid session"));
         }
         Ok(Identity { user: session.user, session: session.id, expires_at: session.expires_at })
     }
@@ -210,12 +217,30 @@ impl Client {
         };
         let connection = {
             let mut state = self.state.borrow_mut();
-            let Link::Entering { early, .. } = &mut state.link else { return };
-            let early = std::mem::take(early);
-            if !wire.is_open() {
-                return;
+            let early = match &mut state.link {
+                Link::Entering { early, .. } if wire.is_open() => std::mem::take(early),
+                Link::Withdrawn => {
+                    drop(state);
+                    return self.leave();
+                }
+                Link::Entering { .. } | Link::Outside | Link::In(_) | Link::Over => {
+                    if let (Some(recoveries), Some(Returning { pid, kept, .. }), false) =
+                        (&self.shared.recoveries, returning, wire.is_open())
+                    {
+                        // It was lost, and may come back again.
+                        recoveries.keep(&pid, kept);
+                    }
+                    return;
+                }
+            };
+            // Meanwhile nobody could tell this connection of it.
+            if hub::has_just_ended(&identity.session) {
+                drop(state);
+                self.leave();
+                return say(&wire, &connect_error(&Namespace::MAIN, INVALID_SESSION));
             }
             let connection = Connection::open(self.shared.clone(), self.me.clone(), wire, identity);
+            connection.wire.limit_inbound(PAYLOAD_BYTES_MAX);
             early.into_iter().for_each(|event| connection.put_off(event));
             state.link = Link::In(connection.clone());
             connection
@@ -248,7 +273,12 @@ pub fn say(wire: &Wire, packet: &str) {
 
 impl Upper for Client {
     fn opened(&self, wire: &Rc<Wire>) {
-        self.watch_connecting(wire);
+        self.deadlines.start(wire);
+    }
+
+    /// Until it has been let in.
+    fn inbound_bytes_max(&self) -> usize {
+        BYTES_BEFORE_CONNECTED_MAX
     }
 
     fn text(&self, wire: &Rc<Wire>, text: ByteString) {
@@ -262,9 +292,23 @@ impl Upper for Client {
     }
 
     fn closed(&self, _: &Rc<Wire>, gone: Gone) {
+        self.end(gone);
+    }
+}
+
+impl Client {
+    fn end(&self, gone: Gone) {
+        self.deadlines.stop();
         let link = std::mem::replace(&mut self.state.borrow_mut().link, Link::Over);
         if let Link::In(connection) = link {
             connection.end(Some(gone));
         }
+    }
+}
+
+/// Whatever became of the session, its connection is not left behind in the rooms.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end(Gone::Lost);
     }
 }

@@ -8,6 +8,7 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
@@ -36,13 +37,14 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const GATHERS_MAX: usize = 64;
 
 /// Something that cannot be done at once. The events after it wait.
-type Later = LocalBoxFuture<'static, ()>;
+pub type Later = LocalBoxFuture<'static, ()>;
 
 /// An answer that is put together from those of several rooms.
 pub struct Gather {
     /// What the client waits with.
     tag: Option<Tag>,
-    rooms: usize,
+    /// The rooms that have not answered, each by the tag that its answer will have.
+    awaited: Vec<(Tag, RoomId)>,
     unread: Option<UnreadCounts>,
     refused: Option<Rejection>,
 }
@@ -55,9 +57,10 @@ struct UnreadCounts {
 }
 
 impl Gather {
-    /// A tag that no client can have given.
-    fn tag(number: u64) -> Tag {
-        Tag(ACK_ID_MAX + 1 + number)
+    /// A tag that no client can have given, and that stands for one question to one room.
+    fn fresh_tag(last: &mut u64) -> Tag {
+        *last += 1;
+        Tag(ACK_ID_MAX + *last)
     }
 
     pub fn is_internal(Tag(tag): Tag) -> bool {
@@ -175,7 +178,7 @@ impl Connection {
 
     fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
         match name {
-            "campaign:join" => self.join_campaign(fields, tag),
+            "campaign:join" => return self.join_campaign(fields, tag),
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
@@ -184,23 +187,24 @@ impl Connection {
         None
     }
 
-    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
-        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
-            Ok(fields) => fields,
-            Err(error) => return self.refuse(tag, &bad(error.to_string())),
-        };
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        let joined = self.begin_campaign(fields, tag).map_err(|rejection| self.refuse(tag, &rejection)).ok()?;
+        Some(settled(joined))
+    }
+
+    fn begin_campaign(&self, fields: &str, tag: Option<Tag>) -> Result<oneshot::Receiver<()>, Rejection> {
+        let JoinCampaign { campaign_id, since, epoch, .. } = serde_json::from_str(fields).map_err(|error| bad(error.to_string()))?;
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                return self
-                    .refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+                return Err(Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join(room, position, Some(Asked { tag }));
+        Ok(self.join(room, position, Some(Asked { tag })))
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -244,7 +248,10 @@ impl Connection {
     fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
         match room.try_send(Order { connection: self.id, tag, id, request }) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.refuse(tag, &Rejection::busy()),
+            Err(SendError::Full(_)) => match tag {
+                Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
+                tag => self.refuse(tag, &Rejection::busy()),
+            },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
     }
@@ -314,10 +321,7 @@ impl Connection {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here { workspace_id } => {
-                self.join_workspace(workspace_id, tag);
-                None
-            }
+            chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
             chat::Query::Unread { channels: None, conversations: None } => {
                 self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
                 None
@@ -332,12 +336,15 @@ impl Connection {
         }
     }
 
-    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) -> Option<Later> {
         let room = RoomId::workspace(workspace);
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
-            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
-            None => self.join(room, None, Some(Asked { tag })),
+            Some(seq) => {
+                self.say_joined(tag, seq);
+                None
+            }
+            None => Some(settled(self.join(room, None, Some(Asked { tag })))),
         }
     }
 
@@ -373,40 +380,38 @@ impl Connection {
 
     /// The same to every workspace; the client gets one answer.
     fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
-        let rooms: Vec<(RoomId, Addr<Room<Workspace>>)> = {
-            let state = self.state.borrow();
-            let room = |place: &crate::transport::socketio::connection::Place| {
-                Some((place.id.clone(), Workspace::of(place.room.as_ref()?)?.clone()))
-            };
-            state.places.iter().filter_map(room).collect()
-        };
-        self.gather(tag, unread, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
+        let rooms: Vec<RoomId> = self.state.borrow().places.iter().map(|place| place.id.clone()).collect();
+        self.gather(tag, unread, rooms.into_iter().map(|room| (room.clone(), request(&room))).collect());
     }
 
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(Addr<Room<Workspace>>, Request<Workspace>)>) {
-        let number = {
+    /// Asks rooms that the connection is in; of others there is no answer.
+    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Request<Workspace>)>) {
+        let rooms: Vec<_> = asked.into_iter().filter_map(|(id, request)| Some((self.room::<Workspace>(Some(&id))?, id, request))).collect();
+        let orders = {
             let mut state = self.state.borrow_mut();
+            let state = &mut *state;
             if state.gathers.len() >= GATHERS_MAX {
-                drop(state);
-                return self.refuse(tag, &Rejection::busy());
+                None
+            } else {
+                let orders: Vec<_> =
+                    rooms.into_iter().map(|(room, id, request)| (room, id, request, Gather::fresh_tag(&mut state.last_tag))).collect();
+                let awaited = orders.iter().map(|(_, id, _, tag)| (*tag, id.clone())).collect();
+                state.gathers.push(Gather { tag, awaited, unread, refused: None });
+                Some(orders)
             }
-            let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            state.gathers.insert(number, Gather { tag, rooms: asked.len(), unread, refused: None });
-            number
         };
-        if asked.is_empty() {
-            return self.finish(number);
-        }
-        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), None, request));
+        let Some(orders) = orders else { return self.refuse(tag, &Rejection::busy()) };
+        orders.into_iter().for_each(|(room, _, request, tag)| self.order(&room, Some(tag), None, request));
+        self.finish_gathers();
     }
 
     /// One of the answers to what was asked of several rooms.
-    pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
-        let number = tag - ACK_ID_MAX - 1;
-        let is_complete = {
+    pub fn gathered(&self, tag: Tag, outcome: &Result<Done, Rejection>) {
+        {
             let mut state = self.state.borrow_mut();
-            let Some(gather) = state.gathers.get_mut(&number) else { return };
-            gather.rooms -= 1;
+            let is_awaited = |gather: &&mut Gather| gather.awaited.iter().any(|(awaited, _)| *awaited == tag);
+            let Some(gather) = state.gathers.iter_mut().find(is_awaited) else { return };
+            gather.awaited.retain(|(awaited, _)| *awaited != tag);
             match (outcome, &mut gather.unread) {
                 (Err(rejection), _) => gather.refused = Some(rejection.clone()),
                 (Ok(done), Some(unread)) => {
@@ -417,15 +422,23 @@ impl Connection {
                 }
                 (Ok(_), None) => {}
             }
-            gather.rooms == 0
-        };
-        if is_complete {
-            self.finish(number);
         }
+        self.finish_gathers();
     }
 
-    fn finish(&self, number: u64) {
-        let Some(Gather { tag, unread, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
+    /// A room that the connection is not in any more answers nothing.
+    pub fn gather_without(&self, room: &RoomId) {
+        self.state.borrow_mut().gathers.iter_mut().for_each(|gather| gather.awaited.retain(|(_, awaited)| awaited != room));
+        self.finish_gathers();
+    }
+
+    /// Answers with what is complete.
+    fn finish_gathers(&self) {
+        let complete: Vec<Gather> = self.state.borrow_mut().gathers.extract_if(.., |gather| gather.awaited.is_empty()).collect();
+        complete.into_iter().for_each(|gather| self.finish(gather));
+    }
+
+    fn finish(&self, Gather { tag, unread, refused, .. }: Gather) {
         let body = match (refused, unread) {
             (Some(rejection), _) => refusal_body(&rejection),
             (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
@@ -451,13 +464,17 @@ impl Connection {
                 Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
             }
         }
-        let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
-            let room = self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))?;
-            Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+        let asked = by_workspace.into_iter().map(|(workspace, (channels, conversations))| {
+            let query = chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) };
+            (RoomId::workspace(&workspace), Request::Query(query))
         });
-        let asked = asked.collect();
-        self.gather(tag, Some(UnreadCounts::default()), asked);
+        self.gather(tag, Some(UnreadCounts::default()), asked.collect());
     }
+}
+
+/// Until a room was come into, or is not to be: what comes after it may be for that room.
+fn settled(joined: oneshot::Receiver<()>) -> Later {
+    joined.map(drop).boxed_local()
 }
 
 fn kind_of(target: &chat::Target) -> &'static str {

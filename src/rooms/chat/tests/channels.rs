@@ -87,6 +87,7 @@ fn an_archived_channel_can_be_read_and_nothing_else() {
     for (user, command) in denied.into_iter().chain([("anna", add), ("cleo", join)]) {
         refused(team.ask(user, command), ErrorCode::InvalidState, "The channel is archived");
     }
+    refused(team.ask("ben", edit(&message, "x")), ErrorCode::Forbidden, "Action 'message:edit' is restricted to the author");
     assert_eq!(team.read("ben", &channel), [(1, "old".into())]);
     assert!(team.done("ben", Command::MarkRead { target: channel.clone() }).changed);
     assert!(team.done("ben", Command::LeaveChannel { channel_id: id(&channel) }).changed);
