@@ -512,3 +512,50 @@ fn presence_is_of_a_user_over_all_connections_and_a_quick_return_tells_nothing()
     assert_eq!(bo.done(fetch)["result"], json!({(ann.id.as_str()): "offline"}));
     assert_eq!(expect_status(200, ann.http.get("/api/workspaces"))["workspaces"].as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn a_channel_that_a_connection_has_left_stays_silent_when_the_connection_is_recovered() {
+    let server = Server::start(&[]);
+    let team = Team::new(&server, "Dana", ["Bo"]);
+    let (loud, talk, bo) = (team.channel("loud"), team.channel("talk"), team.person(0));
+    let mut dana = team.socket(&server, &team.owner);
+    let mut events = team.events(&server, bo);
+    events.done(of_room("room:leave", &loud));
+    dana.done(loud.say("unheard"));
+    dana.done(talk.say("heard"));
+    assert_eq!(contents(&events_up_to(&mut events, "heard")), ["heard"]);
+    let ticket = events.ticket.clone();
+    drop(events);
+    dana.done(loud.say("missed and unheard"));
+    dana.done(talk.say("missed"));
+    let (mut events, recovered) = Events::again(&server, bo, &ticket);
+    assert!(recovered);
+    dana.done(loud.say("still unheard"));
+    dana.done(talk.say("end"));
+    assert_eq!(contents(&events_up_to(&mut events, "end")), ["missed", "end"]);
+    events.done(of_room("room:join", &loud));
+    dana.done(loud.say("heard again"));
+    assert_eq!(contents(&events_up_to(&mut events, "heard again")), ["heard again"]);
+}
+
+#[test]
+fn whoever_is_taken_into_a_channel_or_conversation_hears_it_at_once_on_all_connections() {
+    both(|database| {
+        let server = Server::on(database);
+        let team = Team::new(&server, "Dana", ["Bo"]);
+        let bo = team.person(0);
+        let (mut dana, mut raw, mut events) = (team.socket(&server, &team.owner), team.socket(&server, bo), team.events(&server, bo));
+        let secret = team.new_channel("secret", true);
+        secret.admit(bo);
+        let dm = team.conversation(&[bo]);
+        assert_eq!(team.conversation(&[bo]), dm);
+        dana.done(secret.say("in here"));
+        dana.done(json!({"type": "message:send", "targetId": dm, "targetType": "dm", "content": "psst"}));
+        let (one, other) = (numbered(up_to(&mut raw, "psst")), numbered(events_up_to(&mut events, "psst")));
+        assert_eq!(one, other);
+        let kinds: Vec<_> = one.iter().map(|frame| (frame["type"].as_str(), frame["roomId"].as_str())).collect();
+        let joined = Some("room:joined");
+        let new = (Some("message:new"), None);
+        assert_eq!(kinds, [(joined, Some(secret.id.as_str())), (joined, Some(dm.as_str())), new, new]);
+    });
+}

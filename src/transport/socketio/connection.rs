@@ -31,6 +31,7 @@ use crate::store::chat::workspaces_of;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
 use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::left::Left;
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
@@ -93,6 +94,8 @@ pub struct State {
     /// Of a client that comes back and has not been told that it is: what it takes to come back again, if it is lost meanwhile.
     came_back_with: Option<Kept>,
     pub places: Vec<Place>,
+    /// Channels and conversations that it has left and does not hear.
+    pub left: Left,
     /// Rooms that it is yet to come into, and where its client was there.
     yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
     attempts: u64,
@@ -191,6 +194,7 @@ impl Connection {
             offsets,
             came_back_with: None,
             places: Vec::new(),
+            left: Left::default(),
             yet_to_enter: VecDeque::new(),
             attempts: 0,
             held: Vec::new(),
@@ -234,7 +238,7 @@ impl Connection {
         let recovering = returning.map(|returning| {
             let Returning { pid, kept, positions: known } = returning;
             let mut state = self.state.borrow_mut();
-            (state.sid, state.offsets) = (kept.sid.clone(), kept.offsets.clone());
+            (state.sid, state.offsets, state.left) = (kept.sid.clone(), kept.offsets.clone(), kept.left.clone());
             self.make_known(&pid);
             (state.pid, state.came_back_with) = (Some(pid), Some(kept));
             positions.extend(known);
@@ -414,7 +418,9 @@ impl Connection {
         };
         for (room, cursor, frames, got) in missed {
             let mut state = self.state.borrow_mut();
-            let events: Vec<&ByteString> = frames.events().iter().skip(got as usize).collect();
+            let left = &mut state.left;
+            let heard = frames.events().iter().filter(|event| left.lets_hear(event));
+            let events: Vec<&ByteString> = heard.skip(got as usize).collect();
             // The events of one change belong together.
             for change in events.chunk_by(|one, next| seq_of(one) == seq_of(next)) {
                 change.iter().for_each(|event| self.put(&mut state, event, true));
@@ -437,6 +443,7 @@ impl Connection {
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
+            state.left = Left::default();
             for place in &mut state.places {
                 (place.position, place.missed) = (None, None);
                 state.offsets.enter(place.id.clone(), Cursor { seq: place.seq, epoch: place.epoch }, false);
@@ -480,15 +487,19 @@ impl Connection {
 
     /// What the room of a place says, as events in one write.
     fn say_of(&self, state: &mut State, at: usize, heard: &[Heard<'_>]) {
-        let State { places, offsets, pid, .. } = state;
+        let State { places, offsets, pid, left, .. } = state;
         let (place, now) = (&mut places[at], Instant::now());
         self.wire.send_run(|run| {
             for &Heard { frames, seq } in heard {
                 place.seq = seq.unwrap_or(place.seq);
                 let events = frames.filter(|frames| !frames.is_empty()).map_or(&[][..], |frames| frames.events());
-                events.iter().for_each(|event| with_offset(event, pid.as_deref(), offsets, |pieces| run.text(pieces)));
+                let mut count = 0;
+                for event in events.iter().filter(|event| left.lets_hear(event)) {
+                    with_offset(event, pid.as_deref(), offsets, |pieces| run.text(pieces));
+                    count += 1;
+                }
                 if let Some(seq) = seq {
-                    offsets.said(&place.id, seq, place.epoch, frames.map_or(0, Frames::len), now);
+                    offsets.said(&place.id, seq, place.epoch, count, now);
                 }
             }
         });
@@ -587,7 +598,7 @@ impl Connection {
     }
 
     fn kept(&self, state: &State) -> Kept {
-        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone() }
+        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone(), left: state.left.clone() }
     }
 
     /// What a room says before it can be passed on.

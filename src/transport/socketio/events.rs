@@ -290,9 +290,11 @@ impl Connection {
                 }
                 self.to_target(target.clone(), tag, id, Request::Command(command))
             }
-            chat::Command::JoinRoom { target } | chat::Command::MarkRead { target } => {
+            chat::Command::JoinRoom { target } => {
+                self.state.borrow_mut().left.hear_again(target);
                 self.to_target(target.clone(), tag, id, Request::Command(command))
             }
+            chat::Command::MarkRead { target } => self.to_target(target.clone(), tag, id, Request::Command(command)),
             chat::Command::Edit { message_id, .. }
             | chat::Command::Delete { message_id }
             | chat::Command::ToggleReaction { message_id, .. } => {
@@ -310,9 +312,11 @@ impl Connection {
 
     fn query(&self, query: chat::Query, tag: Option<Tag>, id: Option<CommandId>) -> Option<Later> {
         match &query {
-            chat::Query::Older { target, .. } | chat::Query::LeaveRoom { target } => {
+            chat::Query::LeaveRoom { target } => {
+                self.state.borrow_mut().left.leave(target);
                 self.to_target(target.clone(), tag, id, Request::Query(query))
             }
+            chat::Query::Older { target, .. } => self.to_target(target.clone(), tag, id, Request::Query(query)),
             chat::Query::Presence { workspace_id, .. } => {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None

@@ -14,6 +14,7 @@ mod client;
 mod connection;
 mod directory;
 mod events;
+mod left;
 mod offsets;
 mod recovery;
 

@@ -18,6 +18,7 @@ use crate::actors::line::ConnectionId;
 use crate::protocol::close::Close;
 use crate::protocol::ids::UserId;
 use crate::store::recovery;
+use crate::transport::socketio::left::Left;
 use crate::transport::socketio::offsets::{Offsets, StoredOffsets};
 
 /// How long a connection can be taken up after its transport was lost.
@@ -34,6 +35,7 @@ pub struct Kept {
     /// The public id of the connection, which stays.
     pub sid: String,
     pub offsets: Offsets,
+    pub left: Left,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +43,8 @@ struct Stored {
     user: UserId,
     sid: String,
     offsets: StoredOffsets,
+    #[serde(default)]
+    left: Left,
 }
 
 /// A `pid` is a bearer secret: it is known here, and written down, only by its hash with the user. So it is worth nothing to anybody else.
@@ -153,17 +157,17 @@ impl State {
 }
 
 fn row(pid_hash: PidHash, kept: Kept, lost_at: Instant, now: Instant) -> Option<recovery::SavedSocket> {
-    let Kept { user, sid, offsets } = kept;
-    let state = serde_json::to_vec(&Stored { user, sid, offsets: offsets.to_stored() }).ok()?;
+    let Kept { user, sid, offsets, left } = kept;
+    let state = serde_json::to_vec(&Stored { user, sid, offsets: offsets.to_stored(), left }).ok()?;
     let left = RECOVERY_SPAN.checked_sub(now.duration_since(lost_at))?;
     Some(recovery::SavedSocket { pid_hash, state, expires_at: clock::now().plus(left) })
 }
 
 async fn read(pid: PidHash, database: &Database, arrived_after: Duration) -> Option<Kept> {
     let bytes = database.write(move |db| recovery::take(db, &pid, clock::now())).await.ok()??;
-    let Stored { user, sid, offsets } = serde_json::from_slice(&bytes).ok()?;
+    let Stored { user, sid, offsets, left } = serde_json::from_slice(&bytes).ok()?;
     let offsets = Offsets::from_stored(offsets, arrived_after, Instant::now())?;
-    Some(Kept { user, sid, offsets })
+    Some(Kept { user, sid, offsets, left })
 }
 
 fn hash(pid: &str, user: &UserId) -> PidHash {
