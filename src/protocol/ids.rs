@@ -85,6 +85,8 @@ id!(/// A conversation of the same people: `conversation.id`.
     ConversationId);
 id!(/// A channel or a conversation, whichever: `targetId`, `roomId`.
     PlaceId);
+id!(/// A family circle: `circle.id`.
+    CircleId);
 id!(/// A message in a channel or a conversation: `message.id`.
     MessageId);
 

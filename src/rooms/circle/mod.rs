@@ -1,0 +1,3 @@
+//! A circle: people who share where they are.
+
+pub mod rows;
