@@ -33,7 +33,7 @@ use crate::protocol::frame::Limits;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
-use crate::protocol::{campaign, chat};
+use crate::protocol::{campaign, chat, circle};
 use crate::rooms::kernel::{Request, RoomLogic};
 
 /// What all connections of the process share.
@@ -94,6 +94,13 @@ enum Stage {
         bytes: usize,
     },
     Open(Place),
+}
+
+impl ConnectionContext {
+    /// Counts a position of a user in.
+    pub fn admit_location(&self, user: &UserId) -> Result<(), Rejection> {
+        if self.rate_limits { self.pace.admit_location(user, Instant::now()) } else { Ok(()) }
+    }
 }
 
 /// What a client can say to a kind of room.
@@ -157,7 +164,19 @@ impl Connection {
         match room {
             AnyRoom::Campaign(room) => self.take(room, campaign::decode(text)),
             AnyRoom::Workspace(room) => {
-                let decoded = chat::decode(text).and_then(|decoded| self.admit_message(decoded));
+                let decoded = chat::decode(text).and_then(|decoded| {
+                    self.admit(decoded, |body| matches!(body, Body::Command(chat::Command::Send { .. })), ConnectionContext::admit_message)
+                });
+                self.take(room, decoded);
+            }
+            AnyRoom::Circle(room) => {
+                let decoded = circle::decode(text).and_then(|decoded| {
+                    self.admit(
+                        decoded,
+                        |body| matches!(body, Body::Command(circle::Command::Locate { .. })),
+                        ConnectionContext::admit_location,
+                    )
+                });
                 self.take(room, decoded);
             }
         }
@@ -173,14 +192,20 @@ impl Connection {
         }
     }
 
-    /// A user may send so many messages, over all connections.
-    fn admit_message(&self, decoded: Decoded<chat::Body>) -> Result<Decoded<chat::Body>, Refused> {
-        if let (Body::Command(chat::Command::Send { .. }), Some(Admission { user, .. })) = (&decoded.body, &self.admission)
-            && let Err(rejection) = self.context.admit_message(user)
-        {
-            return Err(Refused { id: decoded.id, rejection });
+    /// Of some things a user may send so many, over all connections.
+    fn admit<B>(
+        &self,
+        decoded: Decoded<B>,
+        is_counted: fn(&B) -> bool,
+        admit: fn(&ConnectionContext, &UserId) -> Result<(), Rejection>,
+    ) -> Result<Decoded<B>, Refused> {
+        match &self.admission {
+            Some(Admission { user, .. }) if is_counted(&decoded.body) => match admit(&self.context, user) {
+                Ok(()) => Ok(decoded),
+                Err(rejection) => Err(Refused { id: decoded.id, rejection }),
+            },
+            _ => Ok(decoded),
         }
-        Ok(decoded)
     }
 
     fn pong(&self, id: Option<CommandId>) {

@@ -25,6 +25,9 @@ pub const COMMANDS_BURST: u32 = 200;
 /// Messages a user may send in any such span, over all connections; more is `RATE_LIMITED`.
 pub const MESSAGES_PER_SPAN: usize = 30;
 pub const MESSAGES_SPAN: Duration = Duration::from_secs(10);
+/// Positions a user may send in a second, and at once after a pause, over all connections; more is `RATE_LIMITED`.
+pub const LOCATIONS_PER_SECOND: u32 = 5;
+pub const LOCATIONS_BURST: u32 = 20;
 /// Frames refused as `RATE_LIMITED` without a pause of a second before the connection is closed with 4029.
 pub const RATE_LIMIT_STRIKES_MAX: u32 = 100;
 /// Commands of one connection that may wait for their answer; more is `BUSY`.

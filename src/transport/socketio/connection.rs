@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
+use diesel::QueryResult;
 use serde_json::json;
 
 use crate::actors::bucket::{Bucket, Strikes};
@@ -27,6 +28,8 @@ use crate::protocol::session::ErrorFrame;
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
+use crate::store::circle::circles_of;
+use crate::store::db::Db;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
 use crate::transport::socketio::events::Gather;
@@ -201,8 +204,8 @@ impl Connection {
             self.say_connected();
         }
         let user = self.user.clone();
-        let workspaces = match self.shared.database.read(move |db| workspaces_of(db, &user)).await {
-            Ok(workspaces) => workspaces,
+        let mut rooms = match self.shared.database.read(move |db| rooms_of(db, &user)).await {
+            Ok(rooms) => rooms,
             Err(error) => {
                 log::warn!("connection={} its rooms could not be listed: {error}", self.id);
                 return self.wire.close(Ending::Cut(Close::TryAgainLater));
@@ -211,7 +214,6 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        let mut rooms: Vec<RoomId> = workspaces.iter().map(RoomId::workspace).collect();
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
@@ -380,6 +382,18 @@ impl Connection {
         }
     }
 
+    /// The same for an event of circles, whose clients are told of it in plain words.
+    pub fn refuse_plainly(&self, tag: Option<Tag>, rejection: &Rejection) {
+        self.shared.connections.counts.command_outcome(Some(rejection.code));
+        match tag {
+            Some(_) => self.acknowledge(tag, &refusal_body(rejection)),
+            None => {
+                let message = serde_json::to_string(&rejection.message).expect("a text is JSON");
+                self.put(&mut self.state.borrow_mut(), &format!("[\"error\",{message}").into(), false);
+            }
+        }
+    }
+
     pub fn refuse(&self, tag: Option<Tag>, rejection: &Rejection) {
         self.shared.connections.counts.command_outcome(Some(rejection.code));
         self.tell_refusal(tag, None, rejection);
@@ -450,6 +464,13 @@ impl Connection {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
     }
+}
+
+/// The rooms that a connection of a user is in from the beginning.
+fn rooms_of(db: &mut Db, user: &UserId) -> QueryResult<Vec<RoomId>> {
+    let workspaces = workspaces_of(db, user)?;
+    let circles = circles_of(db, user)?;
+    Ok(workspaces.iter().map(RoomId::workspace).chain(circles.iter().map(RoomId::circle)).collect())
 }
 
 /// A client that violated the protocol begins anew.

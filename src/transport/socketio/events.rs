@@ -21,12 +21,13 @@ use crate::protocol::ids::{CampaignId, ChannelId, CommandId, ConversationId, Roo
 use crate::protocol::limits::RATE_LIMIT_STRIKES_MAX;
 use crate::protocol::session::Pong;
 use crate::protocol::socketio::{ACK_ID_MAX, Event};
-use crate::protocol::{campaign, chat};
+use crate::protocol::{campaign, chat, circle};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
+use crate::rooms::circle::Circle;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::client::cost;
-use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
+use crate::transport::socketio::connection::{Asked, Connection, Place, done_body};
 use crate::transport::socketio::offsets::Position;
 
 /// Events that may wait for their turn, and what they may cost; more is `BUSY`.
@@ -34,6 +35,21 @@ const QUEUE_MAX: usize = 1_024;
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Answers that may be put together at the same time; more is `BUSY`.
 const GATHERS_MAX: usize = 64;
+
+impl Sum {
+    fn add(&mut self, done: &Done) {
+        match self {
+            Sum::Done => {}
+            Sum::Kept(circles) => *circles += usize::from(!done.fields.contains("\"stored\":false")),
+            Sum::Unread(unread) => {
+                if let Ok(more) = serde_json::from_str::<UnreadCounts>(&done_body(done)) {
+                    unread.channels.extend(more.channels);
+                    unread.conversations.extend(more.conversations);
+                }
+            }
+        }
+    }
+}
 
 /// Something that cannot be done at once. The events after it wait.
 type Later = LocalBoxFuture<'static, ()>;
@@ -43,8 +59,17 @@ pub struct Gather {
     /// What the client waits with.
     tag: Option<Tag>,
     rooms: usize,
-    unread: Option<UnreadCounts>,
+    sum: Sum,
     refused: Option<Rejection>,
+}
+
+/// What the answers come to.
+enum Sum {
+    /// That all of it was done.
+    Done,
+    Unread(UnreadCounts),
+    /// That a position was kept in this many circles. Its refusal is told in plain words.
+    Kept(usize),
 }
 
 /// The answer of `unread:fetch`.
@@ -179,6 +204,7 @@ impl Connection {
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
+            _ if circle::knows(name) => self.to_circles(name, fields, tag),
             _ => self.refuse(tag, &bad(format!("type: unknown command `{}`", name.chars().take(64).collect::<String>()))),
         }
         None
@@ -267,7 +293,7 @@ impl Connection {
             Body::Signal(signal) => match &signal {
                 chat::Signal::Typing { target, .. } => self.to_target(target.clone(), tag, id, Request::Signal(signal)),
                 chat::Signal::Away | chat::Signal::Active => {
-                    self.to_all(tag, None, |_| Request::Signal(signal.clone()));
+                    self.to_all::<Workspace>(tag, None, Sum::Done, |_| Request::Signal(signal.clone()));
                     None
                 }
             },
@@ -315,7 +341,7 @@ impl Connection {
                 None
             }
             chat::Query::Unread { channels: None, conversations: None } => {
-                self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
+                self.to_all::<Workspace>(tag, None, Sum::Unread(UnreadCounts::default()), |_| Request::Query(query.clone()));
                 None
             }
             chat::Query::Unread { channels, conversations } => {
@@ -367,19 +393,17 @@ impl Connection {
         }
     }
 
-    /// The same to every workspace; the client gets one answer.
-    fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
-        let rooms: Vec<(RoomId, Addr<Room<Workspace>>)> = {
+    /// The same to every room of a kind that the connection is in; the client gets one answer.
+    fn to_all<L: Kind>(&self, tag: Option<Tag>, id: Option<&CommandId>, sum: Sum, request: impl Fn(&RoomId) -> Request<L>) {
+        let rooms: Vec<(RoomId, Addr<Room<L>>)> = {
             let state = self.state.borrow();
-            let room = |place: &crate::transport::socketio::connection::Place| {
-                Some((place.id.clone(), Workspace::of(place.room.as_ref()?)?.clone()))
-            };
+            let room = |place: &Place| Some((place.id.clone(), L::of(place.room.as_ref()?)?.clone()));
             state.places.iter().filter_map(room).collect()
         };
-        self.gather(tag, unread, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
+        self.gather(tag, id, sum, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
     }
 
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(Addr<Room<Workspace>>, Request<Workspace>)>) {
+    fn gather<L: StoredRoom>(&self, tag: Option<Tag>, id: Option<&CommandId>, sum: Sum, asked: Vec<(Addr<Room<L>>, Request<L>)>) {
         let number = {
             let mut state = self.state.borrow_mut();
             if state.gathers.len() >= GATHERS_MAX {
@@ -387,13 +411,13 @@ impl Connection {
                 return self.refuse(tag, &Rejection::busy());
             }
             let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            state.gathers.insert(number, Gather { tag, rooms: asked.len(), unread, refused: None });
+            state.gathers.insert(number, Gather { tag, rooms: asked.len(), sum, refused: None });
             number
         };
         if asked.is_empty() {
             return self.finish(number);
         }
-        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), None, request));
+        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), id.cloned(), request));
     }
 
     /// One of the answers to what was asked of several rooms.
@@ -403,15 +427,9 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             let Some(gather) = state.gathers.get_mut(&number) else { return };
             gather.rooms -= 1;
-            match (outcome, &mut gather.unread) {
-                (Err(rejection), _) => gather.refused = Some(rejection.clone()),
-                (Ok(done), Some(unread)) => {
-                    if let Ok(more) = serde_json::from_str::<UnreadCounts>(&done_body(done)) {
-                        unread.channels.extend(more.channels);
-                        unread.conversations.extend(more.conversations);
-                    }
-                }
-                (Ok(_), None) => {}
+            match outcome {
+                Err(rejection) => gather.refused = Some(rejection.clone()),
+                Ok(done) => gather.sum.add(done),
             }
             gather.rooms == 0
         };
@@ -421,13 +439,14 @@ impl Connection {
     }
 
     fn finish(&self, number: u64) {
-        let Some(Gather { tag, unread, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
-        let body = match (refused, unread) {
-            (Some(rejection), _) => refusal_body(&rejection),
-            (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
-            (None, None) => "{\"success\":true}".to_owned(),
-        };
-        self.acknowledge(tag, &body);
+        let Some(Gather { tag, sum, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
+        match (refused, sum) {
+            (Some(rejection), Sum::Kept(_)) => self.refuse_plainly(tag, &rejection),
+            (Some(rejection), _) => self.refuse(tag, &rejection),
+            (None, Sum::Unread(unread)) => self.acknowledge(tag, &serde_json::to_string(&unread).expect("maps by id are JSON")),
+            (None, Sum::Kept(circles)) => self.acknowledge(tag, &format!("{{\"success\":true,\"stored\":{}}}", circles > 0)),
+            (None, Sum::Done) => self.acknowledge(tag, "{\"success\":true}"),
+        }
     }
 
     async fn count_unread(self: Rc<Self>, channels: Vec<ChannelId>, conversations: Vec<ConversationId>, tag: Option<Tag>) {
@@ -452,7 +471,35 @@ impl Connection {
             Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
         });
         let asked = asked.collect();
-        self.gather(tag, Some(UnreadCounts::default()), asked);
+        self.gather(tag, None, Sum::Unread(UnreadCounts::default()), asked);
+    }
+}
+
+/// Family circles.
+impl Connection {
+    fn to_circles(&self, name: &str, fields: &str, tag: Option<Tag>) {
+        let Decoded { id, body } = match circle::decode_event(name, fields) {
+            Ok(decoded) => decoded,
+            Err(refused) if name.starts_with("location:") => return self.refuse_plainly(tag, &refused.rejection),
+            Err(refused) => return self.refuse(tag, &refused.rejection),
+        };
+        match body {
+            Body::Ping => {}
+            Body::Command(command @ circle::Command::Locate { .. }) => {
+                let is_in_one = self.state.borrow().places.iter().any(|place| place.id.kind() == RoomKind::Circle);
+                let admitted = match is_in_one {
+                    true => self.shared.connections.admit_location(&self.user),
+                    false => Err(Rejection::new(ErrorCode::InvalidState, "You are in no circle")),
+                };
+                match admitted {
+                    Ok(()) => self.to_all::<Circle>(tag, id.as_ref(), Sum::Kept(0), |_| Request::Command(command.clone())),
+                    Err(rejection) => self.refuse_plainly(tag, &rejection),
+                }
+            }
+            Body::Command(command) => self.to_all::<Circle>(tag, id.as_ref(), Sum::Done, |_| Request::Command(command.clone())),
+            Body::Query(query) => self.to_all::<Circle>(tag, None, Sum::Done, |_| Request::Query(query.clone())),
+            Body::Signal(none) => match none {},
+        }
     }
 }
 
