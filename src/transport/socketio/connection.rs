@@ -52,6 +52,7 @@ pub struct Identity {
 pub struct Returning {
     pid: String,
     sid: String,
+    subscribed: bool,
     offsets: Offsets,
     positions: Vec<(RoomId, Position)>,
 }
@@ -59,13 +60,13 @@ pub struct Returning {
 impl Returning {
     /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
     pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
-        let Kept { sid, mut offsets, .. } = kept;
+        let Kept { sid, subscribed, mut offsets, .. } = kept;
         let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
         let positions = offsets.rewind(match count {
             Some(count) => count.parse().ok()?,
             None => 0,
         })?;
-        Some(Self { pid, sid, offsets, positions })
+        Some(Self { pid, sid, subscribed, offsets, positions })
     }
 }
 
@@ -101,6 +102,8 @@ pub struct State {
     pub working: bool,
     /// Answers that are put together from those of several rooms.
     pub gathers: HashMap<u64, Gather>,
+    /// The client wants the positions of its circles, also of those that it comes into later.
+    pub subscribed: bool,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -141,6 +144,8 @@ pub struct Place {
     held: Option<Vec<(Frames, Option<i64>)>>,
     /// The event that asked for it waits for an answer.
     asked: Option<Asked>,
+    /// It has been asked for the positions of a circle.
+    pub subscribed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +170,7 @@ impl Connection {
             queue_bytes: 0,
             working: false,
             gathers: HashMap::new(),
+            subscribed: false,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -197,6 +203,7 @@ impl Connection {
         let recovering = returning.map(|returning| {
             let mut state = self.state.borrow_mut();
             (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
+            state.subscribed = returning.subscribed;
             positions.extend(returning.positions);
             Recovering::Hopeful
         });
@@ -269,7 +276,10 @@ impl Connection {
     /// Goes on when every room has answered.
     fn settle(&self) {
         let phase = self.state.borrow().phase;
-        let Phase::Entering { recovering } = phase else { return self.work() };
+        let Phase::Entering { recovering } = phase else {
+            self.subscribe();
+            return self.work();
+        };
         if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
             return;
         }
@@ -281,6 +291,7 @@ impl Connection {
         self.state.borrow_mut().phase = Phase::Open;
         self.say_held();
         self.emit(&Frames::new([r#"{"type":"ready"}"#]), false);
+        self.subscribe();
         self.work();
     }
 
@@ -317,6 +328,7 @@ impl Connection {
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
+            state.subscribed = false;
             for place in &mut state.places {
                 (place.position, place.missed) = (None, None);
                 state.offsets.enter(place.id.clone(), Cursor { seq: place.seq, epoch: place.epoch }, false);
@@ -454,7 +466,7 @@ impl Connection {
     }
 
     fn kept(&self, state: &State) -> Kept {
-        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone() }
+        Kept { user: self.user.clone(), sid: state.sid.clone(), subscribed: state.subscribed, offsets: state.offsets.clone() }
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {

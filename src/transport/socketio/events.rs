@@ -497,9 +497,42 @@ impl Connection {
                 }
             }
             Body::Command(command) => self.to_all::<Circle>(tag, id.as_ref(), Sum::Done, |_| Request::Command(command.clone())),
-            Body::Query(query) => self.to_all::<Circle>(tag, None, Sum::Done, |_| Request::Query(query.clone())),
+            Body::Query(query) => {
+                self.mark_subscribed(query == circle::Query::Subscribe);
+                self.to_all::<Circle>(tag, None, Sum::Done, |_| Request::Query(query.clone()))
+            }
             Body::Signal(none) => match none {},
         }
+    }
+}
+
+impl Connection {
+    fn mark_subscribed(&self, subscribed: bool) {
+        let mut state = self.state.borrow_mut();
+        state.subscribed = subscribed;
+        state
+            .places
+            .iter_mut()
+            .filter(|place| place.id.kind() == RoomKind::Circle && place.is_in)
+            .for_each(|place| place.subscribed = subscribed);
+    }
+
+    /// A client that wants positions gets those of every circle that it comes into.
+    pub fn subscribe(&self) {
+        let rooms: Vec<Addr<Room<Circle>>> = {
+            let mut state = self.state.borrow_mut();
+            if !state.subscribed {
+                return;
+            }
+            let new = state.places.iter_mut().filter(|place| place.is_in && !place.subscribed);
+            new.filter_map(|place| {
+                let room = Circle::of(place.room.as_ref()?)?.clone();
+                place.subscribed = true;
+                Some(room)
+            })
+            .collect()
+        };
+        rooms.iter().for_each(|room| self.order(room, None, None, Request::Query(circle::Query::Subscribe)));
     }
 }
 
