@@ -234,8 +234,19 @@ impl Connection {
 
     /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
     pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
-        let place =
-            Place { id: id.clone(), room: None, no: None, is_in: false, seq: 0, epoch: 0, position, missed: None, held: None, asked };
+        let place = Place {
+            id: id.clone(),
+            room: None,
+            no: None,
+            is_in: false,
+            seq: 0,
+            epoch: 0,
+            position,
+            missed: None,
+            held: None,
+            asked,
+            subscribed: false,
+        };
         self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
