@@ -3,7 +3,7 @@
 //! What a request may ask for is checked here; what it does is the session's. See `actors/engineio`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Addr, AsyncContext};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
@@ -15,14 +15,16 @@ use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
 use crate::actors::engineio::reader::{Purpose, Reader};
-use crate::actors::engineio::session::{BeginPost, EndPost, Poll, Post, RejectPost, Session, open_polling};
+use crate::actors::engineio::session::{BeginPost, EndPost, IsPolled, Poll, Post, RejectPost, Session, open_polling};
 use crate::actors::engineio::sessions::{Engine, Found};
 use crate::auth::state::AuthState;
-use crate::protocol::engineio::{REVISION, Refusal};
+use crate::protocol::engineio::{self, REVISION, Refusal};
 use crate::transport::socket::upgrade;
 
 /// Of a body that is too large this much more is read and thrown away, so that an honest client gets to read the answer.
 const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long a GET that was sent before a goodbye may come after it.
+const POLL_UNDER_WAY: Duration = Duration::from_millis(50);
 /// Time in which a body has to come: a session that sends nothing else would not live much longer.
 const BODY_TIMEOUT: Duration = Duration::from_secs(45);
 
@@ -192,8 +194,19 @@ async fn post(req: &HttpRequest, payload: web::Payload, found: Found) -> Result<
         session.send(RejectPost).await.map_err(|_| Refusal::SessionIdUnknown)?;
         return Err(Refusal::BadRequest.into());
     };
+    if engineio::packets(&body).any(|packet| packet == Ok(engineio::Packet::Close)) {
+        await_poll(session).await;
+    }
     session.send(Post(body)).await.map_err(|_| Refusal::SessionIdUnknown)??;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/html")).insert_header((CACHE_CONTROL, "no-store")).body("ok"))
+}
+
+/// A client that leaves has a GET under way, which comes over a connection of its own: it is to hear of the end.
+async fn await_poll(session: &Addr<Session>) {
+    let until = Instant::now() + POLL_UNDER_WAY;
+    while Instant::now() < until && session.send(IsPolled).await == Ok(false) {
+        tokio::time::sleep(POLL_UNDER_WAY / 10).await;
+    }
 }
 
 enum Body {

@@ -50,6 +50,11 @@ pub struct Post(pub ByteString);
 #[rtype(result = "()")]
 pub struct RejectPost;
 
+/// Whether a GET waits.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsPolled;
+
 /// The POST that has begun is over, answered or broken off.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -334,6 +339,14 @@ impl Handler<RejectPost> for Session {
     fn handle(&mut self, _: RejectPost, ctx: &mut Self::Context) {
         self.wire.violated(Close::ProtocolError);
         self.settle(ctx);
+    }
+}
+
+impl Handler<IsPolled> for Session {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsPolled, _: &mut Self::Context) -> bool {
+        self.wire.is_polled()
     }
 }
 

@@ -40,6 +40,10 @@ impl Wire {
         Err(Refusal::BadRequest)
     }
 
+    pub(in crate::actors::engineio) fn is_polled(&self) -> bool {
+        matches!(&self.state.borrow().carrier, Carrier::Polling(polling) if polling.waits())
+    }
+
     pub(in crate::actors::engineio) fn end_post(&self) {
         if let Carrier::Polling(polling) = &mut self.state.borrow_mut().carrier {
             polling.posting = false;
