@@ -59,6 +59,7 @@ impl AnyRoom {
         match id.kind() {
             RoomKind::Campaign => AnyRoom::Campaign(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
             RoomKind::Workspace => AnyRoom::Workspace(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
+            RoomKind::Circle => unreachable!("no way leads to a circle: it has no rows"),
         }
     }
 

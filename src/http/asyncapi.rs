@@ -100,6 +100,7 @@ fn channel(room: &Room) -> (Value, &'static str) {
     let (parameter, description) = match room.kind {
         RoomKind::Campaign => ("campaignId", "A campaign, as one of its members sees it."),
         RoomKind::Workspace => ("workspaceId", "A workspace: the channels and conversations of a team that the user is in."),
+        RoomKind::Circle => ("circleId", "A family circle: people who share where they are."),
     };
     let query = json!({
         "type": "object",

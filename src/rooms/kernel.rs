@@ -196,7 +196,7 @@ pub trait RoomLogic: Sized + Send + Unpin + 'static {
     fn apply(&mut self, at: Moment<'_>, by: Option<&Member>, event: Self::Event) -> Effects<Self::Message, Self::Row>;
 
     /// Judges a question.
-    fn ask(&self, company: &Self::Company, by: &Member, query: &Self::Query) -> Result<Asked<Self>, Rejection>;
+    fn ask(&self, now: Timestamp, company: &Self::Company, by: &Member, query: &Self::Query) -> Result<Asked<Self>, Rejection>;
 
     /// The answer to a question from what was found; judged again, since the asker may have lost his right to it meanwhile.
     fn tell(&self, by: &Member, query: &Self::Query, found: Self::Found) -> Result<Self::Answer, Rejection>;

@@ -30,7 +30,7 @@ struct Step {
 }
 
 /// Oldest first.
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step { version: "20261121000001", name: "accounts", makes: &[] },
     Step { version: "20261121000002", name: "kernel", makes: &["room_owner", "room_event", "room_command", "cluster_node"] },
     Step {
@@ -74,6 +74,11 @@ const STEPS: [Step; 4] = [
             "message_fts_docsize",
             "message_fts_config",
         ],
+    },
+    Step {
+        version: "20261121000005",
+        name: "circles",
+        makes: &["circle", "circle_member", "circle_invite", "location", "app_password"],
     },
 ];
 

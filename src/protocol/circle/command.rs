@@ -132,6 +132,23 @@ pub enum Command {
     Expire { before: Timestamp },
 }
 
+impl Command {
+    /// What it is called in a refusal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Locate { .. } => "location:update",
+            Command::SetSharing { .. } => "sharing:set",
+            Command::Rename { .. } => "circle:rename",
+            Command::DeleteCircle => "circle:delete",
+            Command::CreateInvite { .. } => "invite:create",
+            Command::AcceptInvite { .. } => "invite:accept",
+            Command::RemoveMember { .. } => "member:remove",
+            Command::DeleteHistory => "history:delete",
+            Command::Expire { .. } => "history:expire",
+        }
+    }
+}
+
 /// What is asked and changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {

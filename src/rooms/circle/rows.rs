@@ -56,7 +56,7 @@ pub struct StoredCircle {
     pub name: String,
     pub members: Vec<StoredMember>,
     pub invites: Vec<Invite>,
-    /// Of each member the point that was measured last.
+    /// Of each person, also of those who left, the point that was measured last.
     pub latest: Vec<StoredPoint>,
 }
 

@@ -150,7 +150,7 @@ impl<L: StoredRoom> Live<L> {
 
     fn ask(&self, user: &UserId, query: &L::Query) -> Result<Asked<L>, Rejection> {
         let member = self.logic.member(user).filter(|_| !self.closed).ok_or_else(no_such_room)?;
-        self.logic.ask(&self.company, &member, query)
+        self.logic.ask(self.touched_at, &self.company, &member, query)
     }
 
     #[allow(clippy::too_many_arguments)]
