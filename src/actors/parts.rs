@@ -140,7 +140,10 @@ pub fn encode<M: Serialize>(parts: &[Part<M>], seq: Option<i64>) -> Encoding {
 pub fn encode_of<L: RoomLogic>(room: &L, parts: &[Part<L::Message>], seq: Option<i64>) -> Encoding {
     let mut encoding = encode(parts, seq);
     for (encoded, part) in encoding.parts.parts.iter_mut().zip(parts) {
-        encoded.topic = part.frames.first().and_then(|message| room.topic(message));
+        // Frames of several topics that come together are heard by whoever has left one of them, too.
+        let mut topics = part.frames.iter().map(|message| room.topic(message));
+        let first = topics.next().flatten();
+        encoded.topic = first.filter(|_| topics.all(|topic| topic == first));
         encoded.latest = if seq.is_none() { part.frames.first().and_then(L::latest).map(Into::into) } else { None };
     }
     encoding

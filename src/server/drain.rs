@@ -1,7 +1,9 @@
 //! Going down: nothing that was acknowledged is lost, and everybody is told.
 //!
 //! 1. commands and new sockets are refused, and `/api/ready` says so; 2. what was decided becomes durable; 3. sockets are closed in batches with 1001;
-//! 4. the HTTP server stops; 5. the node gives its rooms free. What does not fit into `SHUTDOWN_TIMEOUT` is cut off, which is as safe as kill -9.
+//! 4. what Socket.IO clients need to go on is written, which has its own time: a socket whose client does not answer the Close frame takes up all that
+//! the third step has; 5. the HTTP server stops; 6. the node gives its rooms free. What does not fit into `SHUTDOWN_TIMEOUT` is cut off, which is as safe
+//! as kill -9.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,7 +22,8 @@ const BATCH: usize = 250;
 const PAUSE: Duration = Duration::from_millis(50);
 /// By which tenth of `SHUTDOWN_TIMEOUT` a step is cut off: a database that hangs must not keep the clients from being told.
 const WRITTEN_BY: u32 = 5;
-const CLOSED_BY: u32 = 8;
+const CLOSED_BY: u32 = 7;
+const STORED_BY: u32 = 8;
 const STOPPED_BY: u32 = 9;
 
 pub(super) async fn drain(running: Running) {
@@ -31,7 +34,7 @@ pub(super) async fn drain(running: Running) {
     running.room_context.draining.store(true, Ordering::Relaxed);
     step("not all that was decided is written", by(WRITTEN_BY), write_all(&running)).await;
     step("not every socket was closed", by(CLOSED_BY), close_sockets(&running)).await;
-    step("not every connection can be taken up again", by(CLOSED_BY), store_recoveries(&running)).await;
+    step("not every connection can be taken up again", by(STORED_BY), store_recoveries(&running)).await;
     step("the HTTP server did not stop", by(STOPPED_BY), running.server.stop(false)).await;
     step("the node did not give its rooms free", by(10), give_free(&running)).await;
     log::info!("down after {:?}", began.elapsed());

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::postgres::TestDatabase;
 use crate::support::server::Server;
 
 /// Runs a script against a server: what its checks found, a value each. What it `wants` done meanwhile `help` does. `None` when node or the
@@ -41,16 +42,63 @@ fn run(server: &mut Server, script: &str, arguments: &[&str], mut help: impl FnM
     Some(results)
 }
 
+/// What a script may want done to the server.
+fn help(server: &mut Server, wanted: &str) {
+    let setting = match wanted {
+        "kill" => return server.restart(),
+        "restart" => None,
+        "small queue" => Some(("SEND_QUEUE_BYTES", "65536")),
+        "recovery off" => Some(("CONNECTION_STATE_RECOVERY", "off")),
+        _ => panic!("nobody knows how to help with `{wanted}`"),
+    };
+    assert_eq!(server.terminate(), Some(0));
+    server.restart_with(setting.as_slice());
+}
+
+/// Runs a script against the application with real people, at the script's own pace.
+fn check(database: &TestDatabase, script: &str, arguments: &[&str], settings: &[(&str, &str)]) {
+    let settings = [&[("RATE_LIMITS", "off")], settings].concat();
+    run(&mut Server::with(database, &settings), script, arguments, help);
+}
+
 #[test]
 fn stock_clients_pass_every_check_over_polling_websocket_and_upgrade() {
     let mut server = Server::start(&[("PROTOCOL_TEST", "1"), ("PING_INTERVAL", "300ms")]);
-    let results = run(&mut server, "conformance.mjs", &[], |server, wanted| {
-        assert_eq!(wanted, "restart");
-        assert_eq!(server.terminate(), Some(0));
-        server.restart();
-    });
-    let Some(results) = results else { return };
+    let Some(results) = run(&mut server, "conformance.mjs", &[], help) else { return };
     for transport in ["polling", "websocket", "upgrade"] {
         assert_eq!(results.iter().filter(|result| result["where"] == transport).count(), 13, "{transport}");
     }
+}
+
+#[test]
+fn stock_clients_are_let_in_with_a_session_and_not_without_one() {
+    check(&TestDatabase::sqlite(), "connecting.mjs", &[], &[]);
+}
+
+#[test]
+fn stock_clients_talk_over_every_transport() {
+    check(&TestDatabase::sqlite(), "messaging.mjs", &[], &[]);
+}
+
+#[test]
+fn stock_clients_talk_on_postgresql() {
+    check(&TestDatabase::postgres(), "messaging.mjs", &["upgrade"], &[]);
+}
+
+#[test]
+fn stock_clients_play_a_campaign() {
+    check(&TestDatabase::sqlite(), "campaign.mjs", &[], &[]);
+}
+
+/// An idle client is one of a few seconds.
+const QUICK: [(&str, &str); 2] = [("PING_INTERVAL", "300ms"), ("PING_TIMEOUT", "3s")];
+
+#[test]
+fn stock_clients_come_back_to_what_they_missed() {
+    check(&TestDatabase::sqlite(), "recovery.mjs", &[], &QUICK);
+}
+
+#[test]
+fn stock_clients_come_back_to_what_they_missed_on_postgresql() {
+    check(&TestDatabase::postgres(), "recovery.mjs", &[], &QUICK);
 }

@@ -410,6 +410,8 @@ impl<L: StoredRoom> Room<L> {
     }
 
     fn add_seat(&mut self, connection: ConnectionId, seat: Seat) {
+        // It may be coming in anew.
+        self.remove_seat(connection);
         self.hubs.entry(seat.hub.index).or_insert_with(|| (seat.hub.clone(), 0)).1 += 1;
         self.seats.insert(connection, seat);
     }

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::actors::bucket::Bucket;
 use crate::actors::engineio::upper::{Gone, Message, Upper};
 use crate::actors::engineio::wire::{Ending, Wire};
 use crate::actors::hub;
@@ -22,6 +24,10 @@ use crate::transport::deadlines::Deadlines;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::connection::{Connection, Identity, Returning};
 
+/// A client connects once, and perhaps again on the same session; each time costs several looks into the database.
+const CONNECTS_PER_SECOND: u32 = 1;
+const CONNECTS_BURST: u32 = 10;
+const INVALID_SESSION: &str = "Invalid session";
 /// Bytes of one packet with its attachments.
 const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 
@@ -37,6 +43,7 @@ pub struct Client {
 struct State {
     reader: Reader,
     link: Link,
+    connects: Bucket,
 }
 
 enum Link {
@@ -47,13 +54,16 @@ enum Link {
         early: Vec<Event>,
         bytes: usize,
     },
+    /// It left before it was known whether it may come in, which is still being found out.
+    Withdrawn,
     In(Rc<Connection>),
     Over,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>, credentials: Credentials) -> Rc<Self> {
-        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside };
+        let connects = Bucket::new(CONNECTS_PER_SECOND, CONNECTS_BURST, Instant::now());
+        let state = State { reader: Reader::new(PACKET_BYTES_MAX), link: Link::Outside, connects };
         let deadlines = Deadlines::default();
         Rc::new_cyclic(|me| Self { shared, credentials, state: RefCell::new(state), deadlines, me: me.clone() })
     }
@@ -98,6 +108,11 @@ impl Client {
         match (packet, &mut state.link) {
             (_, Link::Over) => {}
             (Packet::Connect { auth, .. }, Link::Outside) => {
+                let is_too_often = self.shared.connections.rate_limits && state.connects.take(Instant::now()).is_err();
+                if is_too_often {
+                    drop(state);
+                    return self.violated(wire);
+                }
                 state.link = Link::Entering { early: Vec::new(), bytes: 0 };
                 drop(state);
                 let (client, wire) = (self.me(), wire.clone());
@@ -117,11 +132,12 @@ impl Client {
                 connection.event(event);
             }
             (Packet::Ack(_), Link::In(_) | Link::Entering { .. }) => {}
-            (Packet::Disconnect { .. }, Link::In(_) | Link::Entering { .. }) => {
+            (Packet::Disconnect { .. }, Link::In(_)) => {
                 drop(state);
                 self.leave();
             }
-            (Packet::Connect { .. }, _) | (_, Link::Outside) => {
+            (Packet::Disconnect { .. }, Link::Entering { .. }) => state.link = Link::Withdrawn,
+            (Packet::Connect { .. }, _) | (_, Link::Outside | Link::Withdrawn) => {
                 drop(state);
                 self.violated(wire);
             }
@@ -130,7 +146,13 @@ impl Client {
 
     /// The client left the namespace, or was sent away from it.
     pub fn leave(&self) {
-        let link = std::mem::replace(&mut self.state.borrow_mut().link, Link::Outside);
+        let link = {
+            let mut state = self.state.borrow_mut();
+            if matches!(state.link, Link::Over) {
+                return;
+            }
+            std::mem::replace(&mut state.link, Link::Outside)
+        };
         if let Link::In(connection) = link {
             connection.end(None);
         }
@@ -150,8 +172,11 @@ impl Client {
         match self.identify(auth.as_deref()).await {
             Ok(identity) => self.connect(wire, identity, recovery).await,
             Err(Refusal::Told(message)) => {
+                let is_awaited = matches!(self.state.borrow().link, Link::Entering { .. });
                 self.leave();
-                say(&wire, &connect_error(&Namespace::MAIN, message));
+                if is_awaited {
+                    say(&wire, &connect_error(&Namespace::MAIN, message));
+                }
             }
             // Its client comes back by itself.
             Err(Refusal::Cut(close)) => wire.close(Ending::Cut(close)),
@@ -170,7 +195,7 @@ impl Client {
         }
         let session = match self.shared.authenticator.authenticate(&credentials).await {
             Ok(Some(session)) => session,
-            Ok(None) => return Err(Refusal::Told("Invalid session")),
+            Ok(None) => return Err(Refusal::Told(INVALID_SESSION)),
             Err(error) => {
                 log::warn!("a connection could not be authenticated: {error}");
                 return Err(Refusal::Cut(Close::TryAgainLater));
@@ -178,9 +203,6 @@ impl Client {
         };
         if self.shared.connections.room_context.draining.load(Ordering::Relaxed) {
             return Err(Refusal::Cut(Close::Restarting));
-        }
-        if hub::has_just_ended(&session.id) {
-            return Err(Refusal::Told("Invalid session"));
         }
         Ok(Identity { user: session.user, session: session.id, expires_at: session.expires_at })
     }
@@ -195,10 +217,27 @@ impl Client {
         };
         let connection = {
             let mut state = self.state.borrow_mut();
-            let Link::Entering { early, .. } = &mut state.link else { return };
-            let early = std::mem::take(early);
-            if !wire.is_open() {
-                return;
+            let early = match &mut state.link {
+                Link::Entering { early, .. } if wire.is_open() => std::mem::take(early),
+                Link::Withdrawn => {
+                    drop(state);
+                    return self.leave();
+                }
+                Link::Entering { .. } | Link::Outside | Link::In(_) | Link::Over => {
+                    if let (Some(recoveries), Some(Returning { pid, kept, .. }), false) =
+                        (&self.shared.recoveries, returning, wire.is_open())
+                    {
+                        // It was lost, and may come back again.
+                        recoveries.keep(&pid, kept);
+                    }
+                    return;
+                }
+            };
+            // Meanwhile nobody could tell this connection of it.
+            if hub::has_just_ended(&identity.session) {
+                drop(state);
+                self.leave();
+                return say(&wire, &connect_error(&Namespace::MAIN, INVALID_SESSION));
             }
             let connection = Connection::open(self.shared.clone(), self.me.clone(), wire, identity);
             connection.wire.limit_inbound(PAYLOAD_BYTES_MAX);

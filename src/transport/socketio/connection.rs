@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytestring::ByteString;
 use diesel::QueryResult;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::engineio::upper::{Gone, Message};
@@ -23,8 +24,8 @@ use crate::auth::random;
 use crate::protocol::close::Close;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
-use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND};
-use crate::protocol::session::ErrorFrame;
+use crate::protocol::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, RESUME_BYTES_MAX};
+use crate::protocol::session::{Epoch, ErrorFrame};
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
@@ -32,12 +33,15 @@ use crate::store::circle::circles_of;
 use crate::store::db::Db;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
-use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::gather::Gather;
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
 
 /// Bytes of what rooms say that may wait while a connection is being recovered.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Rooms that a connection is brought into at the same time when it begins: each may have to be loaded, and somebody who is in thousands must not keep the
+/// database from everybody else.
+const ROOMS_AT_A_TIME: usize = 16;
 /// Characters of the mark that tells the offsets of one connection from those of another.
 const MARK_CHARS: usize = 6;
 
@@ -50,23 +54,21 @@ pub struct Identity {
 
 /// A client that comes back, and where it was in each room.
 pub struct Returning {
-    pid: String,
-    sid: String,
-    subscribed: bool,
-    offsets: Offsets,
+    pub pid: String,
+    /// With the offsets of what it has got.
+    pub kept: Kept,
     positions: Vec<(RoomId, Position)>,
 }
 
 impl Returning {
     /// `None` when it cannot be told where it was. An offset of another connection is none: of this one it has got nothing.
-    pub fn new(kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
-        let Kept { sid, subscribed, mut offsets, .. } = kept;
+    pub fn new(mut kept: Kept, pid: String, offset: Option<&str>) -> Option<Self> {
         let count = offset.and_then(|offset| offset.strip_prefix(mark(&pid))?.strip_prefix('-'));
-        let positions = offsets.rewind(match count {
+        let positions = kept.offsets.rewind(match count {
             Some(count) => count.parse().ok()?,
             None => 0,
         })?;
-        Some(Self { pid, sid, subscribed, offsets, positions })
+        Some(Self { pid, kept, positions })
     }
 }
 
@@ -91,7 +93,12 @@ pub struct State {
     /// Without one the connection cannot be recovered, and events carry no offset.
     pid: Option<String>,
     offsets: Offsets,
+    /// Of a client that comes back and has not been told that it is: what it takes to come back again, if it is lost meanwhile.
+    came_back_with: Option<Kept>,
     pub places: Vec<Place>,
+    /// Rooms that it is yet to come into, and where its client was there.
+    yet_to_enter: VecDeque<(RoomId, Option<Position>)>,
+    attempts: u64,
     /// What rooms said while the connection was being recovered.
     held: Vec<(RoomId, Frames, Option<i64>)>,
     held_bytes: usize,
@@ -101,7 +108,8 @@ pub struct State {
     /// An event is being dealt with; the others wait, so that commands are carried out in the order sent.
     pub working: bool,
     /// Answers that are put together from those of several rooms.
-    pub gathers: HashMap<u64, Gather>,
+    pub gathers: Vec<Gather>,
+    pub last_tag: u64,
     /// The client wants the positions of its circles, also of those that it comes into later.
     pub subscribed: bool,
     pub bucket: Bucket,
@@ -129,6 +137,8 @@ enum Recovering {
 /// A room that the connection is in, or is coming into.
 pub struct Place {
     pub id: RoomId,
+    /// Tells a place from one that was left and come into again.
+    attempt: u64,
     /// Known when the room has been told of the connection.
     pub room: Option<AnyRoom>,
     /// Known when the room has answered.
@@ -142,15 +152,38 @@ pub struct Place {
     missed: Option<Frames>,
     /// What the room said while that was being read.
     held: Option<Vec<(Frames, Option<i64>)>>,
-    /// The event that asked for it waits for an answer.
-    asked: Option<Asked>,
+    asked: Vec<Asked>,
+    /// Go when it is in, or is not to be: what was sent meanwhile waits for that.
+    waiters: Vec<oneshot::Sender<()>>,
     /// It has been asked for the positions of a circle.
     pub subscribed: bool,
+}
+
+impl Place {
+    /// What is said from now on is held; tells what that cost which was held before, and is forgotten.
+    fn hold_anew(&mut self) -> usize {
+        let (_, bytes) = self.release();
+        self.held = Some(Vec::new());
+        bytes
+    }
+
+    /// What was held, and what it cost.
+    fn release(&mut self) -> (Vec<(Frames, Option<i64>)>, usize) {
+        let held = self.held.take().unwrap_or_default();
+        let bytes = held.iter().map(|(frames, _)| cost_to_hold(frames)).sum();
+        (held, bytes)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     pub tag: Option<Tag>,
+}
+
+impl Place {
+    fn is_settled(&self) -> bool {
+        self.is_in && self.room.is_some()
+    }
 }
 
 impl Connection {
@@ -163,13 +196,17 @@ impl Connection {
             sid: random::token(),
             pid: shared.recoveries.is_some().then(random::token),
             offsets,
+            came_back_with: None,
             places: Vec::new(),
+            yet_to_enter: VecDeque::new(),
+            attempts: 0,
             held: Vec::new(),
             held_bytes: 0,
             queue: VecDeque::new(),
             queue_bytes: 0,
             working: false,
-            gathers: HashMap::new(),
+            gathers: Vec::new(),
+            last_tag: 0,
             subscribed: false,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
@@ -201,10 +238,12 @@ impl Connection {
     pub async fn begin(self: Rc<Self>, returning: Option<Returning>) {
         let mut positions = HashMap::new();
         let recovering = returning.map(|returning| {
+            let Returning { pid, kept, positions: known } = returning;
             let mut state = self.state.borrow_mut();
-            (state.pid, state.sid, state.offsets) = (Some(returning.pid), returning.sid, returning.offsets);
-            state.subscribed = returning.subscribed;
-            positions.extend(returning.positions);
+            (state.sid, state.offsets, state.subscribed) = (kept.sid.clone(), kept.offsets.clone(), kept.subscribed);
+            self.make_known(&pid);
+            (state.pid, state.came_back_with) = (Some(pid), Some(kept));
+            positions.extend(known);
             Recovering::Hopeful
         });
         if recovering.is_none() {
@@ -224,46 +263,90 @@ impl Connection {
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
-        self.state.borrow_mut().phase = Phase::Entering { recovering };
-        for room in rooms {
-            let position = positions.remove(&room);
-            self.join(room, position, None);
+        {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Entering { recovering };
+            state.yet_to_enter = rooms.into_iter().map(|room| (room.clone(), positions.remove(&room))).collect();
         }
         self.settle();
     }
 
-    /// Comes into a room; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`].
-    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) {
-        let place = Place {
-            id: id.clone(),
-            room: None,
-            no: None,
-            is_in: false,
-            seq: 0,
-            epoch: 0,
-            position,
-            missed: None,
-            held: None,
-            asked,
-            subscribed: false,
+    /// Comes into the next rooms; false when it is in all of them.
+    fn come_into_the_next(&self) -> bool {
+        loop {
+            let (room, position) = {
+                let mut state = self.state.borrow_mut();
+                let coming = state.places.iter().filter(|place| !place.is_settled()).count();
+                if coming >= ROOMS_AT_A_TIME {
+                    return true;
+                }
+                match state.yet_to_enter.pop_front() {
+                    Some(next) => next,
+                    None => return coming > 0,
+                }
+            };
+            // Who waits for it waits for all of them.
+            drop(self.join(room, position, None));
+        }
+    }
+
+    /// Comes into a room, if it is not on its way there; what it hears of it is said by [`Speaker::enter`] or [`Speaker::leave`]. What is given
+    /// ends when that is known.
+    pub fn join(&self, id: RoomId, position: Option<Position>, asked: Option<Asked>) -> oneshot::Receiver<()> {
+        let (waiter, settled) = oneshot::channel();
+        let attempt = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            state.attempts += 1;
+            if let Some(place) = state.places.iter_mut().find(|place| place.id == id) {
+                place.asked.extend(asked);
+                if !place.is_settled() {
+                    place.waiters.push(waiter);
+                }
+                // The room is not asked for what was missed, so that nobody can go on there.
+                if position.is_some()
+                    && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+                {
+                    *recovering = Recovering::Failed;
+                }
+                return settled;
+            }
+            state.places.push(Place {
+                id: id.clone(),
+                attempt: state.attempts,
+                room: None,
+                no: None,
+                is_in: false,
+                seq: 0,
+                epoch: 0,
+                position,
+                missed: None,
+                held: None,
+                asked: asked.into_iter().collect(),
+                waiters: vec![waiter],
+                subscribed: false,
+            });
+            state.attempts
         };
-        self.state.borrow_mut().places.push(place);
         let connection = self.me();
         let since = position.map(|position| position.cursor);
         actix::spawn(async move {
             let (user, hub, key) = (connection.user.clone(), connection.hub.clone(), connection.id);
             let join = || Join { connection: key, hub: hub.clone(), user: user.clone(), since };
             let joined = connection.shared.connections.rooms.join(&id, join).await;
-            connection.joined(id, joined);
+            connection.joined(&id, attempt, joined);
         });
+        settled
     }
 
-    fn joined(&self, id: RoomId, joined: Result<AnyRoom, Rejection>) {
+    fn joined(&self, id: &RoomId, attempt: u64, joined: Result<AnyRoom, Rejection>) {
         let Ok(room) = joined else { return self.wire.close(Ending::Cut(Close::TryAgainLater)) };
         {
             let mut state = self.state.borrow_mut();
-            match state.places.iter_mut().find(|place| place.id == id && place.room.is_none()) {
-                Some(place) => place.room = Some(room),
+            match state.places.iter_mut().find(|place| place.id == *id) {
+                Some(place) if place.attempt == attempt => place.room = Some(room),
+                // The room knows the connection once, and by a later attempt.
+                Some(_) => return,
                 // It was left meanwhile, or everything is over.
                 None => return room.leave(self.id),
             }
@@ -277,23 +360,43 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             state.offsets.leave(id);
             let at = state.places.iter().position(|place| place.id == *id);
-            at.map(|at| state.places.swap_remove(at))
+            let mut place = at.map(|at| state.places.swap_remove(at));
+            state.held_bytes -= place.as_mut().map_or(0, |place| place.release().1);
+            place
         };
-        let Some(Place { room, no, .. }) = place else { return };
+        let Some(Place { room, no, asked, .. }) = place else { return };
+        let rejection = Rejection::new(ErrorCode::InvalidState, "It was left before it was entered");
+        asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         no.into_iter().for_each(|no| hub::leave(self.id, no));
         room.into_iter().for_each(|room| room.leave(self.id));
     }
 
     /// Goes on when every room has answered.
     fn settle(&self) {
-        let phase = self.state.borrow().phase;
-        let Phase::Entering { recovering } = phase else {
+        let phase = {
+            let mut state = self.state.borrow_mut();
+            let settled = state.places.iter_mut().filter(|place| place.is_settled());
+            let late: Vec<(i64, Vec<Asked>)> = settled
+                .map(|place| {
+                    place.waiters.clear();
+                    (place.seq, std::mem::take(&mut place.asked))
+                })
+                .collect();
+            let phase = state.phase;
+            drop(state);
+            // They asked for a workspace when it had just been come into.
+            late.into_iter().for_each(|(seq, asked)| asked.into_iter().for_each(|Asked { tag }| self.say_joined(tag, seq)));
+            phase
+        };
+        if !matches!(phase, Phase::Entering { .. }) {
             self.subscribe();
             return self.work();
-        };
-        if !self.state.borrow().places.iter().all(|place| place.is_in && place.room.is_some()) {
+        }
+        if self.come_into_the_next() {
             return;
         }
+        let Phase::Entering { recovering } = self.state.borrow().phase else { return };
+        self.state.borrow_mut().came_back_with = None;
         match recovering {
             None => {}
             Some(Recovering::Hopeful) => self.recover(),
@@ -336,6 +439,9 @@ impl Connection {
         let campaigns: Vec<RoomId> = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
+            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
+                recoveries.forget(pid);
+            }
             state.sid = random::token();
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
@@ -353,16 +459,26 @@ impl Connection {
     fn say_connected(&self) {
         let reply = {
             let state = self.state.borrow();
-            if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-                recoveries.live(pid, self.id, self.hub.clone());
-            }
+            state.pid.iter().for_each(|pid| self.make_known(pid));
             connected(&Namespace::MAIN, &state.sid, state.pid.as_deref())
         };
         say(&self.wire, &reply);
     }
 
+    /// Whoever has the pid can take the connection over.
+    fn make_known(&self, pid: &str) {
+        if let Some(recoveries) = &self.shared.recoveries {
+            recoveries.live(pid, self.id, self.hub.clone());
+        }
+    }
+
     fn say_held(&self) {
-        let held = std::mem::take(&mut self.state.borrow_mut().held);
+        let held = {
+            let mut state = self.state.borrow_mut();
+            let held = std::mem::take(&mut state.held);
+            state.held_bytes -= held.iter().map(|(_, frames, _)| cost_to_hold(frames)).sum::<usize>();
+            held
+        };
         for (room, frames, seq) in held {
             self.say_of(&room, &frames, seq);
         }
@@ -398,6 +514,11 @@ impl Connection {
         if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
     }
 
+    /// The connection is in a workspace.
+    pub fn say_joined(&self, tag: Option<Tag>, seq: i64) {
+        self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}"));
+    }
+
     /// The answer to an event, for whoever waits for one.
     pub fn acknowledge(&self, tag: Option<Tag>, body: &str) {
         if let Some(Tag(id)) = tag {
@@ -405,7 +526,7 @@ impl Connection {
         }
     }
 
-    /// The same for an event of circles, whose clients are told of it in plain words.
+    /// The same for an event about positions, whose clients are told of it in plain words.
     pub fn refuse_plainly(&self, tag: Option<Tag>, rejection: &Rejection) {
         self.shared.connections.counts.command_outcome(Some(rejection.code));
         match tag {
@@ -457,10 +578,17 @@ impl Connection {
             return None;
         }
         state.queue.clear();
+        state.yet_to_enter.clear();
         state.gathers.clear();
+        let came_back_with = state.came_back_with.take();
         if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-            match gone {
-                Some(gone) if was == Phase::Open && can_come_back(gone) => recoveries.keep(pid, self.kept(&state)),
+            let kept = match (was, came_back_with) {
+                (Phase::Open, _) => Some(self.kept(&state)),
+                // Nothing of what was missed has been said.
+                (_, came_back_with) => came_back_with,
+            };
+            match kept {
+                Some(kept) if gone.is_some_and(can_come_back) => recoveries.keep(pid, kept),
                 _ => recoveries.forget(pid),
             }
         }
@@ -481,12 +609,17 @@ impl Connection {
     }
 
     fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
-        state.held_bytes += frames.wire().len();
+        state.held_bytes += cost_to_hold(frames);
         state.held.push((room, frames.clone(), seq));
         if state.held_bytes > HELD_BYTES_MAX {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
     }
+}
+
+/// Also a change that is not for this client takes room.
+fn cost_to_hold(frames: &Frames) -> usize {
+    size_of::<(RoomId, Frames, Option<i64>)>() + frames.wire().len()
 }
 
 /// The rooms that a connection of a user is in from the beginning.
@@ -546,34 +679,45 @@ impl Speaker for Connection {
             };
             (place.no, place.seq, place.epoch) = (Some(no), entry.connected.seq, entry.epoch);
             if hold {
-                place.held.get_or_insert_default();
+                // What was held before is part of what will be released.
+                state.held_bytes -= place.hold_anew();
                 return;
             }
-            (place.is_in, place.held) = (true, None);
+            place.is_in = true;
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
                 *recovering = Recovering::Failed;
             }
-            place.asked.take()
+            std::mem::take(&mut place.asked)
         };
         self.show(entry, asked);
         self.settle_soon();
     }
 
     fn release(&self, no: RoomNo, entry: &Entry) {
-        let (asked, held) = {
+        let (asked, held, is_recovering) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
             place.is_in = true;
-            let held = place.held.take().unwrap_or_default();
-            if let Phase::Entering { recovering: Some(_) } = state.phase {
-                place.missed = Some(entry.frames.clone());
+            let (held, bytes) = place.release();
+            state.held_bytes -= bytes;
+            let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
+            place.missed = is_recovering.then(|| entry.frames.clone());
+            let asked = std::mem::take(&mut place.asked);
+            // Each room has a bound of its own; all of them together have the same one.
+            let missed = state.places.iter().filter_map(|place| place.missed.as_ref()).map(|frames| frames.wire().len()).sum::<usize>();
+            if missed > RESUME_BYTES_MAX
+                && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
+            {
+                *recovering = Recovering::Failed;
+                state.places.iter_mut().for_each(|place| place.missed = None);
             }
-            (place.asked.take(), held)
+            (asked, held, is_recovering)
         };
-        if asked.is_some() {
+        if !is_recovering {
             self.show(entry, asked);
         }
         for (frames, seq) in held {
@@ -589,7 +733,7 @@ impl Speaker for Connection {
             let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
             if let Some(held) = &mut place.held {
                 held.push((frames.clone(), seq));
-                state.held_bytes += frames.wire().len();
+                state.held_bytes += cost_to_hold(frames);
                 if state.held_bytes > HELD_BYTES_MAX {
                     self.wire.close(Ending::Cut(Close::TooSlow));
                 }
@@ -618,11 +762,18 @@ impl Speaker for Connection {
     }
 
     fn epoch(&self, no: RoomNo, epoch: i64) {
-        let mut state = self.state.borrow_mut();
-        let state = &mut *state;
-        let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
-        place.epoch = epoch;
-        state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+        let is_campaign = {
+            let mut state = self.state.borrow_mut();
+            let state = &mut *state;
+            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return };
+            place.epoch = epoch;
+            state.offsets.said(&place.id, place.seq, epoch, 0, Instant::now());
+            place.id.kind() == RoomKind::Campaign && state.phase == Phase::Open
+        };
+        // Of other rooms the client knows no cursor.
+        if is_campaign {
+            self.emit(&Frames::of(&[Epoch { epoch: epoch.to_string() }], None), false);
+        }
     }
 
     fn leave(&self, _: RoomNo, room: &RoomId, close: Close) {
@@ -631,7 +782,8 @@ impl Speaker for Connection {
             let state = &mut *state;
             state.offsets.leave(room);
             let Some(at) = state.places.iter().position(|place| place.id == *room) else { return };
-            let place = state.places.swap_remove(at);
+            let mut place = state.places.swap_remove(at);
+            state.held_bytes -= place.release().1;
             if place.position.is_some()
                 && let Phase::Entering { recovering: Some(recovering) } = &mut state.phase
             {
@@ -639,24 +791,23 @@ impl Speaker for Connection {
             }
             place
         };
+        self.gather_without(room);
         if matches!(close, Close::TryAgainLater | Close::Restarting) {
             return self.wire.close(Ending::Cut(close));
         }
         let rejection = Rejection::new(ErrorCode::Forbidden, close.reason());
-        match place.asked {
-            Some(Asked { tag }) => self.refuse(tag, &rejection),
-            None if room.kind() == RoomKind::Campaign && place.is_in => self.tell_refusal(None, None, &rejection),
-            None => {}
+        if place.asked.is_empty() && room.kind() == RoomKind::Campaign && place.is_in {
+            self.tell_refusal(None, None, &rejection);
         }
+        place.asked.into_iter().for_each(|Asked { tag }| self.refuse(tag, &rejection));
         self.settle_soon();
     }
 
     fn welcome(&self, room: &RoomId) {
         let (connection, room) = (self.me(), room.clone());
         actix::spawn(async move {
-            let is_known = connection.state.borrow().places.iter().any(|place| place.id == room);
-            if !is_known && !connection.is_over() {
-                connection.join(room, None, None);
+            if !connection.is_over() {
+                drop(connection.join(room, None, None));
             }
         });
     }
@@ -680,9 +831,9 @@ impl Speaker for Connection {
 
 impl Connection {
     /// What whoever came in is told: the answer, then the state or what was missed.
-    fn show(&self, entry: &Entry, asked: Option<Asked>) {
+    fn show(&self, entry: &Entry, asked: Vec<Asked>) {
         let is_campaign = entry.room.kind() == RoomKind::Campaign;
-        if let Some(Asked { tag }) = asked {
+        for Asked { tag } in asked {
             let connected = serde_json::to_string(&entry.connected).expect("a frame is JSON");
             // The frame begins with its type, which an answer has not.
             let fields = connected.split_once(',').map_or("}", |(_, fields)| fields);

@@ -8,6 +8,7 @@ use actix::Addr;
 use actix::dev::SendError;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
@@ -24,71 +25,16 @@ use crate::protocol::socketio::{ACK_ID_MAX, Event};
 use crate::protocol::{campaign, chat, circle};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
-use crate::rooms::circle::Circle;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::client::cost;
-use crate::transport::socketio::connection::{Asked, Connection, Place, done_body};
+use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
 use crate::transport::socketio::offsets::Position;
 
 /// Events that may wait for their turn, and what they may cost; more is `BUSY`.
 const QUEUE_MAX: usize = 1_024;
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Answers that may be put together at the same time; more is `BUSY`.
-const GATHERS_MAX: usize = 64;
-
-impl Sum {
-    fn add(&mut self, done: &Done) {
-        match self {
-            Sum::Done => {}
-            Sum::Kept(circles) => *circles += usize::from(!done.fields.contains("\"stored\":false")),
-            Sum::Unread(unread) => {
-                if let Ok(more) = serde_json::from_str::<UnreadCounts>(&done_body(done)) {
-                    unread.channels.extend(more.channels);
-                    unread.conversations.extend(more.conversations);
-                }
-            }
-        }
-    }
-}
-
 /// Something that cannot be done at once. The events after it wait.
-type Later = LocalBoxFuture<'static, ()>;
-
-/// An answer that is put together from those of several rooms.
-pub struct Gather {
-    /// What the client waits with.
-    tag: Option<Tag>,
-    rooms: usize,
-    sum: Sum,
-    refused: Option<Rejection>,
-}
-
-/// What the answers come to.
-enum Sum {
-    /// That all of it was done.
-    Done,
-    Unread(UnreadCounts),
-    /// That a position was kept in this many circles. Its refusal is told in plain words.
-    Kept(usize),
-}
-
-/// The answer of `unread:fetch`.
-#[derive(Default, Deserialize, serde::Serialize)]
-struct UnreadCounts {
-    channels: BTreeMap<ChannelId, i64>,
-    conversations: BTreeMap<ConversationId, i64>,
-}
-
-impl Gather {
-    /// A tag that no client can have given.
-    fn tag(number: u64) -> Tag {
-        Tag(ACK_ID_MAX + 1 + number)
-    }
-
-    pub fn is_internal(Tag(tag): Tag) -> bool {
-        tag > ACK_ID_MAX
-    }
-}
+pub type Later = LocalBoxFuture<'static, ()>;
 
 /// `campaign:join`.
 #[derive(Deserialize)]
@@ -200,7 +146,7 @@ impl Connection {
 
     fn carry_out(&self, name: &str, fields: &str, tag: Option<Tag>) -> Option<Later> {
         match name {
-            "campaign:join" => self.join_campaign(fields, tag),
+            "campaign:join" => return self.join_campaign(fields, tag),
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
@@ -210,23 +156,24 @@ impl Connection {
         None
     }
 
-    fn join_campaign(&self, fields: &str, tag: Option<Tag>) {
-        let JoinCampaign { campaign_id, since, epoch, .. } = match serde_json::from_str(fields) {
-            Ok(fields) => fields,
-            Err(error) => return self.refuse(tag, &bad(error.to_string())),
-        };
+    fn join_campaign(&self, fields: &str, tag: Option<Tag>) -> Option<Later> {
+        let joined = self.begin_campaign(fields, tag).map_err(|rejection| self.refuse(tag, &rejection)).ok()?;
+        Some(settled(joined))
+    }
+
+    fn begin_campaign(&self, fields: &str, tag: Option<Tag>) -> Result<oneshot::Receiver<()>, Rejection> {
+        let JoinCampaign { campaign_id, since, epoch, .. } = serde_json::from_str(fields).map_err(|error| bad(error.to_string()))?;
         let room = RoomId::campaign(&campaign_id);
         match self.campaign() {
             Some(known) if known != room => {
-                return self
-                    .refuse(tag, &Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
+                return Err(Rejection::new(ErrorCode::InvalidState, "This connection is in another campaign; leave it first"));
             }
             Some(known) => self.leave_room(&known),
             None => {}
         }
         let epoch = epoch.and_then(|epoch| epoch.parse().ok());
         let position = since.zip(epoch).map(|(seq, epoch)| Position { cursor: Cursor { seq, epoch }, got: 0 });
-        self.join(room, position, Some(Asked { tag }));
+        Ok(self.join(room, position, Some(Asked { tag })))
     }
 
     fn leave_campaign(&self, fields: &str, tag: Option<Tag>) {
@@ -261,16 +208,19 @@ impl Connection {
     }
 
     /// The actor of a room that the connection is in.
-    fn room<L: Kind>(&self, id: Option<&RoomId>) -> Option<Addr<Room<L>>> {
+    pub fn room<L: Kind>(&self, id: Option<&RoomId>) -> Option<Addr<Room<L>>> {
         let state = self.state.borrow();
         let place = state.places.iter().find(|place| Some(&place.id) == id)?;
         place.room.as_ref().and_then(L::of).cloned()
     }
 
-    fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
+    pub fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
         match room.try_send(Order { connection: self.id, tag, id, request }) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.refuse(tag, &Rejection::busy()),
+            Err(SendError::Full(_)) => match tag {
+                Some(tag) if Gather::is_internal(tag) => self.gathered(tag, &Err(Rejection::busy())),
+                tag => self.refuse(tag, &Rejection::busy()),
+            },
             Err(SendError::Closed(_)) => self.wire.close(crate::actors::engineio::wire::Ending::Cut(Close::Restarting)),
         }
     }
@@ -293,7 +243,7 @@ impl Connection {
             Body::Signal(signal) => match &signal {
                 chat::Signal::Typing { target, .. } => self.to_target(target.clone(), tag, id, Request::Signal(signal)),
                 chat::Signal::Away | chat::Signal::Active => {
-                    self.to_all::<Workspace>(tag, None, Sum::Done, |_| Request::Signal(signal.clone()));
+                    self.to_all::<Workspace>(tag, None, Sum::Done, || Request::Signal(signal.clone()));
                     None
                 }
             },
@@ -336,12 +286,9 @@ impl Connection {
                 self.deliver(Ok(Some(workspace_id.clone())), "workspace", tag, id, Request::Query(query));
                 None
             }
-            chat::Query::Here { workspace_id } => {
-                self.join_workspace(workspace_id, tag);
-                None
-            }
+            chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
             chat::Query::Unread { channels: None, conversations: None } => {
-                self.to_all::<Workspace>(tag, None, Sum::Unread(UnreadCounts::default()), |_| Request::Query(query.clone()));
+                self.to_all::<Workspace>(tag, None, Sum::unread(), || Request::Query(query.clone()));
                 None
             }
             chat::Query::Unread { channels, conversations } => {
@@ -354,12 +301,15 @@ impl Connection {
         }
     }
 
-    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) {
+    fn join_workspace(&self, workspace: &WorkspaceId, tag: Option<Tag>) -> Option<Later> {
         let room = RoomId::workspace(workspace);
         let seq = self.state.borrow().places.iter().find(|place| place.id == room && place.is_in).map(|place| place.seq);
         match seq {
-            Some(seq) => self.acknowledge(tag, &format!("{{\"success\":true,\"seq\":{seq}}}")),
-            None => self.join(room, None, Some(Asked { tag })),
+            Some(seq) => {
+                self.say_joined(tag, seq);
+                None
+            }
+            None => Some(settled(self.join(room, None, Some(Asked { tag })))),
         }
     }
 
@@ -393,62 +343,6 @@ impl Connection {
         }
     }
 
-    /// The same to every room of a kind that the connection is in; the client gets one answer.
-    fn to_all<L: Kind>(&self, tag: Option<Tag>, id: Option<&CommandId>, sum: Sum, request: impl Fn(&RoomId) -> Request<L>) {
-        let rooms: Vec<(RoomId, Addr<Room<L>>)> = {
-            let state = self.state.borrow();
-            let room = |place: &Place| Some((place.id.clone(), L::of(place.room.as_ref()?)?.clone()));
-            state.places.iter().filter_map(room).collect()
-        };
-        self.gather(tag, id, sum, rooms.iter().map(|(id, room)| (room.clone(), request(id))).collect());
-    }
-
-    fn gather<L: StoredRoom>(&self, tag: Option<Tag>, id: Option<&CommandId>, sum: Sum, asked: Vec<(Addr<Room<L>>, Request<L>)>) {
-        let number = {
-            let mut state = self.state.borrow_mut();
-            if state.gathers.len() >= GATHERS_MAX {
-                drop(state);
-                return self.refuse(tag, &Rejection::busy());
-            }
-            let number = state.gathers.keys().max().map_or(0, |last| last + 1);
-            state.gathers.insert(number, Gather { tag, rooms: asked.len(), sum, refused: None });
-            number
-        };
-        if asked.is_empty() {
-            return self.finish(number);
-        }
-        asked.into_iter().for_each(|(room, request)| self.order(&room, Some(Gather::tag(number)), id.cloned(), request));
-    }
-
-    /// One of the answers to what was asked of several rooms.
-    pub fn gathered(&self, Tag(tag): Tag, outcome: &Result<Done, Rejection>) {
-        let number = tag - ACK_ID_MAX - 1;
-        let is_complete = {
-            let mut state = self.state.borrow_mut();
-            let Some(gather) = state.gathers.get_mut(&number) else { return };
-            gather.rooms -= 1;
-            match outcome {
-                Err(rejection) => gather.refused = Some(rejection.clone()),
-                Ok(done) => gather.sum.add(done),
-            }
-            gather.rooms == 0
-        };
-        if is_complete {
-            self.finish(number);
-        }
-    }
-
-    fn finish(&self, number: u64) {
-        let Some(Gather { tag, sum, refused, .. }) = self.state.borrow_mut().gathers.remove(&number) else { return };
-        match (refused, sum) {
-            (Some(rejection), Sum::Kept(_)) => self.refuse_plainly(tag, &rejection),
-            (Some(rejection), _) => self.refuse(tag, &rejection),
-            (None, Sum::Unread(unread)) => self.acknowledge(tag, &serde_json::to_string(&unread).expect("maps by id are JSON")),
-            (None, Sum::Kept(circles)) => self.acknowledge(tag, &format!("{{\"success\":true,\"stored\":{}}}", circles > 0)),
-            (None, Sum::Done) => self.acknowledge(tag, "{\"success\":true}"),
-        }
-    }
-
     async fn count_unread(self: Rc<Self>, channels: Vec<ChannelId>, conversations: Vec<ConversationId>, tag: Option<Tag>) {
         let mut by_workspace: BTreeMap<WorkspaceId, (Vec<ChannelId>, Vec<ConversationId>)> = BTreeMap::new();
         let (directory, database) = (&self.shared.directory, &self.shared.database);
@@ -466,74 +360,17 @@ impl Connection {
                 Err(_) => return self.refuse(tag, &Rejection::storage_unavailable()),
             }
         }
-        let asked = by_workspace.into_iter().filter_map(|(workspace, (channels, conversations))| {
-            let room = self.room::<Workspace>(Some(&RoomId::workspace(&workspace)))?;
-            Some((room, Request::Query(chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) })))
+        let asked = by_workspace.into_iter().map(|(workspace, (channels, conversations))| {
+            let query = chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) };
+            (RoomId::workspace(&workspace), Request::Query(query))
         });
-        let asked = asked.collect();
-        self.gather(tag, None, Sum::Unread(UnreadCounts::default()), asked);
+        self.gather::<Workspace>(tag, None, Sum::unread(), asked.collect());
     }
 }
 
-/// Family circles.
-impl Connection {
-    fn to_circles(&self, name: &str, fields: &str, tag: Option<Tag>) {
-        let Decoded { id, body } = match circle::decode_event(name, fields) {
-            Ok(decoded) => decoded,
-            Err(refused) if name.starts_with("location:") => return self.refuse_plainly(tag, &refused.rejection),
-            Err(refused) => return self.refuse(tag, &refused.rejection),
-        };
-        match body {
-            Body::Ping => {}
-            Body::Command(command @ circle::Command::Locate { .. }) => {
-                let is_in_one = self.state.borrow().places.iter().any(|place| place.id.kind() == RoomKind::Circle);
-                let admitted = match is_in_one {
-                    true => self.shared.connections.admit_location(&self.user),
-                    false => Err(Rejection::new(ErrorCode::InvalidState, "You are in no circle")),
-                };
-                match admitted {
-                    Ok(()) => self.to_all::<Circle>(tag, id.as_ref(), Sum::Kept(0), |_| Request::Command(command.clone())),
-                    Err(rejection) => self.refuse_plainly(tag, &rejection),
-                }
-            }
-            Body::Command(command) => self.to_all::<Circle>(tag, id.as_ref(), Sum::Done, |_| Request::Command(command.clone())),
-            Body::Query(query) => {
-                self.mark_subscribed(query == circle::Query::Subscribe);
-                self.to_all::<Circle>(tag, None, Sum::Done, |_| Request::Query(query.clone()))
-            }
-            Body::Signal(none) => match none {},
-        }
-    }
-}
-
-impl Connection {
-    fn mark_subscribed(&self, subscribed: bool) {
-        let mut state = self.state.borrow_mut();
-        state.subscribed = subscribed;
-        state
-            .places
-            .iter_mut()
-            .filter(|place| place.id.kind() == RoomKind::Circle && place.is_in)
-            .for_each(|place| place.subscribed = subscribed);
-    }
-
-    /// A client that wants positions gets those of every circle that it comes into.
-    pub fn subscribe(&self) {
-        let rooms: Vec<Addr<Room<Circle>>> = {
-            let mut state = self.state.borrow_mut();
-            if !state.subscribed {
-                return;
-            }
-            let new = state.places.iter_mut().filter(|place| place.is_in && !place.subscribed);
-            new.filter_map(|place| {
-                let room = Circle::of(place.room.as_ref()?)?.clone();
-                place.subscribed = true;
-                Some(room)
-            })
-            .collect()
-        };
-        rooms.iter().for_each(|room| self.order(room, None, None, Request::Query(circle::Query::Subscribe)));
-    }
+/// Until a room was come into, or is not to be: what comes after it may be for that room.
+fn settled(joined: oneshot::Receiver<()>) -> Later {
+    joined.map(drop).boxed_local()
 }
 
 fn kind_of(target: &chat::Target) -> &'static str {

@@ -36,6 +36,11 @@ impl Socket {
     /// The status of a refusal, when the upgrade is refused.
     pub fn try_connect(server: &Server, path: &str) -> Result<Self, u16> {
         let stream = TcpStream::connect(("127.0.0.1", server.port())).expect("the server accepts");
+        Self::try_connect_over(stream, server, path)
+    }
+
+    /// The same over a stream that is connected already.
+    pub fn try_connect_over(stream: TcpStream, server: &Server, path: &str) -> Result<Self, u16> {
         stream.set_nodelay(true).expect("a socket takes its options");
         stream.set_read_timeout(Some(FRAME_TIMEOUT)).expect("a socket takes its options");
         let url = format!("ws://127.0.0.1:{}{path}", server.port());
@@ -48,7 +53,16 @@ impl Socket {
 
     /// A session of its own, whose open packet is read.
     pub fn open(server: &Server) -> Self {
-        let mut socket = Self::try_connect(server, WEBSOCKET).unwrap_or_else(|status| panic!("awaited an upgrade; {status} came"));
+        Self::opened(Self::try_connect(server, WEBSOCKET))
+    }
+
+    /// The same over a stream that is connected already.
+    pub fn open_over(stream: TcpStream, server: &Server) -> Self {
+        Self::opened(Self::try_connect_over(stream, server, WEBSOCKET))
+    }
+
+    fn opened(connected: Result<Self, u16>) -> Self {
+        let mut socket = connected.unwrap_or_else(|status| panic!("awaited an upgrade; {status} came"));
         let open = socket.text();
         assert!(open.starts_with('0'), "awaited the open packet; {open} came");
         socket

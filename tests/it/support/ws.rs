@@ -42,6 +42,10 @@ impl Connect {
         self.query("campaignId", id)
     }
 
+    pub fn workspace(self, id: &str) -> Self {
+        self.query("workspaceId", id)
+    }
+
     /// Asks for what was missed after this cursor.
     pub fn since(self, cursor: &Cursor) -> Self {
         self.query("since", &cursor.seq.to_string()).query("epoch", &cursor.epoch)
@@ -108,7 +112,7 @@ pub struct Cursor {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub connected: Value,
-    /// `session:state`, `staged:changes` for a DM, `token:state`; empty when the connection resumed.
+    /// `session:state`, `staged:changes` for a DM, `token:state`; `ready` in a workspace; empty when the connection resumed.
     pub state: Vec<Value>,
 }
 
@@ -159,8 +163,11 @@ impl Socket {
         let connected = self.expect("connected");
         let mut state = Vec::new();
         if connected["resumed"] == false {
-            let dm = connected["role"] == "dm";
-            let kinds: &[&str] = if dm { &["session:state", "staged:changes", "token:state"] } else { &["session:state", "token:state"] };
+            let kinds: &[&str] = match connected["role"].as_str() {
+                Some("dm") => &["session:state", "staged:changes", "token:state"],
+                Some("player") => &["session:state", "token:state"],
+                _ => &["ready"],
+            };
             state.extend(kinds.iter().map(|kind| self.expect(kind)));
         }
         Entry { connected, state }
@@ -244,7 +251,7 @@ impl Socket {
 
     /// The next frame must be of this type. Presence is passed over unless it is awaited.
     pub fn expect(&mut self, kind: &str) -> Value {
-        let frame = if kind.starts_with("player:") { self.next_of(kind) } else { self.next_of_room() };
+        let frame = if is_about_presence(kind) { self.next_of(kind) } else { self.next_of_room() };
         if frame["type"] != kind {
             self.fail(kind, &frame.to_string());
         }
@@ -368,5 +375,9 @@ impl Socket {
 }
 
 fn is_presence(frame: &Value) -> bool {
-    frame["type"].as_str().is_some_and(|kind| kind.starts_with("player:"))
+    frame["type"].as_str().is_some_and(is_about_presence)
+}
+
+fn is_about_presence(kind: &str) -> bool {
+    kind.starts_with("player:") || kind.starts_with("presence:")
 }

@@ -206,7 +206,7 @@ impl<L: StoredRoom> Live<L> {
         let said = member.and_then(|member| self.company.signal(&self.logic, &member, connection.key(), signal, self.touched_at));
         match said {
             Ok(parts) => {
-                self.say_presence(&parts);
+                self.say_presence(parts);
                 self.acknowledge(back, id, L::Answer::default());
             }
             Err(rejection) => self.refuse(back, id, rejection),
@@ -252,7 +252,7 @@ impl<L: StoredRoom> Live<L> {
         }
         if changes {
             let parts = self.company.room_changed(&self.logic, self.touched_at);
-            self.say_presence(&parts);
+            self.say_presence(parts);
         }
         self.acknowledge(back, id, answer);
         if self.closed {

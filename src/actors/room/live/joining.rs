@@ -117,7 +117,7 @@ impl<L: StoredRoom> Live<L> {
             return;
         }
         let change = self.company.connect(&self.logic, member, connection.key(), arrival, self.touched_at);
-        self.say_presence(&change.parts);
+        self.say_presence(change.parts);
         if change.presence_changed {
             self.log_presence(member, true, room);
         }
@@ -127,7 +127,7 @@ impl<L: StoredRoom> Live<L> {
         self.touched_at = clock::now();
         let Some(no) = self.member_by_connection.remove(&connection) else { return };
         let change = self.company.disconnect(&self.logic, no, connection.key(), self.touched_at);
-        self.say_presence(&change.parts);
+        self.say_presence(change.parts);
         // Who was removed is no member any more.
         if change.presence_changed
             && let Some(member) = self.logic.member(user)
@@ -136,9 +136,14 @@ impl<L: StoredRoom> Live<L> {
         }
     }
 
-    pub(super) fn say_presence(&mut self, parts: &[Part<L::Message>]) {
-        if !parts.is_empty() {
-            self.say(Saying::Presence(Arc::new(encode_of(&self.logic, parts, None).parts)));
+    /// One frame of each part at a time: what a frame is about, and what makes up for it, is known of every frame and not of the first alone. A part
+    /// that has no more stays, empty, so that whom it holds is not told what comes after it.
+    pub(super) fn say_presence(&mut self, parts: Vec<Part<L::Message>>) {
+        let mut parts: Vec<_> = parts.into_iter().map(|Part { to, frames }| (to, frames.into_iter())).collect();
+        while parts.iter().any(|(_, frames)| frames.len() > 0) {
+            let next: Vec<_> =
+                parts.iter_mut().map(|(to, frames)| Part { to: to.clone(), frames: frames.next().into_iter().collect() }).collect();
+            self.say(Saying::Presence(Arc::new(encode_of(&self.logic, &next, None).parts)));
         }
     }
 
@@ -156,7 +161,7 @@ impl<L: StoredRoom> Live<L> {
         let now = clock::now();
         if self.company.deadline().is_some_and(|deadline| deadline <= now) {
             let parts = self.company.due(&self.logic, now);
-            self.say_presence(&parts);
+            self.say_presence(parts);
         }
         let Some(deadline) = self.company.deadline().filter(|_| !std::mem::replace(&mut self.company_timer, true)) else { return };
         let generation = room.generation;

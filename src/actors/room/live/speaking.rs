@@ -73,7 +73,7 @@ impl<L: StoredRoom> Live<L> {
     fn forget(&mut self, connection: ConnectionId) {
         if let Some(no) = self.member_by_connection.remove(&connection) {
             let change = self.company.disconnect(&self.logic, no, connection.key(), clock::now());
-            self.say_presence(&change.parts);
+            self.say_presence(change.parts);
         }
     }
 }
