@@ -160,6 +160,7 @@ impl Connection {
                 let decoded = chat::decode(text).and_then(|decoded| self.admit_message(decoded));
                 self.take(room, decoded);
             }
+            AnyRoom::Circle(_) => self.refuse(None, Rejection::not_found("No such room")),
         }
     }
 
