@@ -179,6 +179,7 @@ impl Connection {
                 });
                 self.take(room, decoded);
             }
+            AnyRoom::Circle(_) => self.refuse(None, Rejection::not_found("No such room")),
         }
     }
 

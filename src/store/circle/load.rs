@@ -33,18 +33,38 @@ pub fn load_circle(db: &mut Db, id: &CircleId) -> QueryResult<Option<StoredCircl
 type MemberColumns =
     (i32, String, String, String, At, i64, Option<At>, bool, Option<At>, String, Option<At>, Option<At>);
 
-fn members(db: &mut Db, id: &CircleId) -> QueryResult<Vec<StoredMember>> {
-    use schema::{circle_member::dsl as d, user};
-    let rows: Vec<MemberColumns> = on!(db, c => d::circle_member
-        .inner_join(user::table)
-        .filter(d::circle_id.eq(id.as_str()))
-        .order(d::member_no)
-        .select((
-            d::member_no, d::user_id, user::name, d::role, d::joined_at, d::joined_seq, d::left_at, d::sharing, d::sharing_until,
-            d::sharing_precision, d::paused_from, d::paused_until,
+/// The members of a circle, and those who were, as [`MemberColumns`].
+macro_rules! members {
+    ($circle:expr) => {{
+        use schema::{circle_member as member, user};
+        member::table.inner_join(user::table).filter(member::circle_id.eq($circle.as_str())).select((
+            member::member_no,
+            member::user_id,
+            user::name,
+            member::role,
+            member::joined_at,
+            member::joined_seq,
+            member::left_at,
+            member::sharing,
+            member::sharing_until,
+            member::sharing_precision,
+            member::paused_from,
+            member::paused_until,
         ))
-        .load(c))?;
+    }};
+}
+
+fn members(db: &mut Db, id: &CircleId) -> QueryResult<Vec<StoredMember>> {
+    use schema::circle_member as d;
+    let rows: Vec<MemberColumns> = on!(db, c => members!(id).order(d::member_no).load(c))?;
     rows.into_iter().map(stored_member).collect()
+}
+
+/// Somebody who is or was a member.
+pub fn load_member(db: &mut Db, id: &CircleId, user: &UserId) -> QueryResult<Option<StoredMember>> {
+    use schema::circle_member as d;
+    let row: Option<MemberColumns> = on!(db, c => members!(id).filter(d::user_id.eq(user.as_str())).first(c).optional())?;
+    row.map(stored_member).transpose()
 }
 
 fn stored_member(row: MemberColumns) -> QueryResult<StoredMember> {
@@ -125,12 +145,13 @@ pub(in crate::store) fn stored_point(row: PointColumns) -> QueryResult<StoredPoi
 }
 
 /// Of each person who has one the last point, in the order of their numbers: one look at the end of the key for each, however many points there are.
+/// Of several that were measured at the same time it is the one that came first, as in the room.
 fn latest(db: &mut Db, id: &CircleId) -> QueryResult<Vec<StoredPoint>> {
     let query = sql_query(
         "SELECT l.user_id, l.measured_at, l.device, l.received_at, l.latitude, l.longitude, l.accuracy, l.altitude, l.speed, l.heading, \
          l.battery, l.sealed FROM circle_member m JOIN location l ON l.circle_id = m.circle_id AND l.user_id = m.user_id \
          AND (l.measured_at, l.device) = (SELECT x.measured_at, x.device FROM location x WHERE x.circle_id = m.circle_id \
-         AND x.user_id = m.user_id ORDER BY x.measured_at DESC, x.device DESC LIMIT 1) WHERE m.circle_id = $1 ORDER BY m.member_no",
+         AND x.user_id = m.user_id ORDER BY x.measured_at DESC, x.received_at, x.device LIMIT 1) WHERE m.circle_id = $1 ORDER BY m.member_no",
     );
     let rows: Vec<PointColumns> = on!(db, c => query.bind::<Text, _>(id.as_str()).prepared().load(c))?;
     rows.into_iter().map(stored_point).collect()
