@@ -14,20 +14,21 @@ use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
 use crate::actors::parts::Frames;
 use crate::actors::room::{Cursor, Order, Room, StoredRoom};
-use crate::actors::speech::{Done, Tag};
+use crate::actors::speech::Tag;
 use crate::protocol::close::Close;
 use crate::protocol::decode::{Body, Decoded};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CampaignId, ChannelId, CommandId, ConversationId, RoomId, RoomKind, WorkspaceId};
 use crate::protocol::limits::RATE_LIMIT_STRIKES_MAX;
 use crate::protocol::session::Pong;
-use crate::protocol::socketio::{ACK_ID_MAX, Event};
+use crate::protocol::socketio::Event;
 use crate::protocol::{campaign, chat, circle};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::client::cost;
 use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
+use crate::transport::socketio::gather::{Gather, Sum};
 use crate::transport::socketio::offsets::Position;
 
 /// Events that may wait for their turn, and what they may cost; more is `BUSY`.
