@@ -12,8 +12,11 @@ import type {
   MessageId,
   PresenceStatus,
   ServerFrame,
+  Sealed,
   ServerToClientEvents,
+  Timestamp,
   TokenId,
+  UserId,
   WorkspaceServerFrame,
 } from "../../clients/typescript/moothall.js";
 
