@@ -15,7 +15,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use bytes::{Bytes, BytesMut};
 
 use crate::actors::counts::Counts;
-use crate::actors::line::{ConnectionId, Line, RoomNo, Socket, Speaker, Voice, answer_frame};
+use crate::actors::line::{ConnectionId, Heard, Line, RoomNo, Socket, Speaker, Voice, answer_frame};
 use crate::actors::parts::{EncodedParts, Frames, encode_one};
 use crate::actors::speech::{Entry, Reply};
 use crate::actors::vital::vital;
@@ -491,7 +491,7 @@ impl RoomHere {
         apart
     }
 
-    fn say_to_the_others(&self, shared: &[&Said], apart: &[usize], told: &mut Told) {
+    fn say_to_the_others<'a>(&self, shared: &[&'a Said], apart: &[usize], told: &mut Told<'a>) {
         let mut apart = apart.iter().copied().peekable();
         let mut together = HashMap::new();
         for (index, seat) in self.seats.iter().enumerate() {
@@ -606,15 +606,17 @@ fn put_together(said: &[&Said], seat: &Seat) -> (Bytes, u32) {
 }
 
 #[derive(Default)]
-struct Told {
+struct Told<'a> {
     frames: u64,
     bytes: u64,
     evicted: u64,
+    /// Room for what one seat hears.
+    heard: Vec<Heard<'a>>,
 }
 
-impl Told {
+impl<'a> Told<'a> {
     /// What a seat hears, one transport or the other.
-    fn tell(&mut self, room: RoomNo, seat: &Seat, said: &[&Said]) {
+    fn tell(&mut self, room: RoomNo, seat: &Seat, said: &[&'a Said]) {
         match &seat.line.voice {
             // One by one, so that the outbox can tell the answers from what the room said.
             Voice::Socket(socket) if socket.outbox.holds() => said.iter().for_each(|said| self.one_of_held(socket, seat, said)),
@@ -622,7 +624,7 @@ impl Told {
                 let (bytes, frames) = put_together(said, seat);
                 self.send(socket, &bytes, frames);
             }
-            Voice::Session(session) => said.iter().for_each(|said| self.one_of_session(room, &**session, seat, said)),
+            Voice::Session(session) => self.tell_session(room, &**session, seat, said),
         }
     }
 
@@ -643,24 +645,35 @@ impl Told {
         }
     }
 
-    fn one_of_session(&mut self, room: RoomNo, session: &dyn Speaker, seat: &Seat, said: &Said) {
-        match said {
-            Said::Epoch(epoch, _) => session.epoch(room, *epoch),
-            Said::Answer(connection, reply) if *connection == seat.line.id => session.answer(reply),
-            Said::Answer(..) => {}
-            Said::Parts(parts) => {
-                // A change that is not for this one moves its cursor too.
-                let frames = seat.hears(parts).map(|index| &parts.part(index).frames);
-                let evicted = session.say(room, frames.unwrap_or(&Frames::default()), parts.seq);
-                frames.into_iter().for_each(|frames| self.add(frames, evicted));
-            }
-            Said::To(..) => {
-                if let Some(frames) = said.for_seat(seat) {
-                    let evicted = session.say(room, frames, None);
-                    self.add(frames, evicted);
+    /// What follows on each other without an answer in between is said together.
+    fn tell_session(&mut self, room: RoomNo, session: &dyn Speaker, seat: &Seat, said: &[&'a Said]) {
+        for &said in said {
+            match said {
+                Said::Parts(parts) => self.heard.push(Heard { frames: said.for_seat(seat), seq: parts.seq }),
+                Said::To(..) => self.heard.extend(said.for_seat(seat).map(|frames| Heard { frames: Some(frames), seq: None })),
+                Said::Epoch(epoch, _) => {
+                    self.say_heard(room, session);
+                    session.epoch(room, *epoch);
                 }
+                Said::Answer(connection, reply) if *connection == seat.line.id => {
+                    self.say_heard(room, session);
+                    session.answer(reply);
+                }
+                Said::Answer(..) => {}
             }
         }
+        self.say_heard(room, session);
+    }
+
+    fn say_heard(&mut self, room: RoomNo, session: &dyn Speaker) {
+        if self.heard.is_empty() {
+            return;
+        }
+        let evicted = session.say(room, &self.heard);
+        let heard = self.heard.iter().filter_map(|heard| heard.frames);
+        let (bytes, frames) = heard.fold((0, 0), |(bytes, count), frames| (bytes + frames.wire().len(), count + frames.len()));
+        self.counted(bytes, frames, evicted);
+        self.heard.clear();
     }
 
     fn send(&mut self, socket: &Socket, bytes: &Bytes, frames: u32) {

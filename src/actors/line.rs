@@ -70,6 +70,15 @@ impl Socket {
     }
 }
 
+/// What a connection hears of one thing that a room says.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    /// A change that is not for this one moves its cursor all the same.
+    pub frames: Option<&'a Frames>,
+    /// Of the change, if the frames are numbered.
+    pub seq: Option<i64>,
+}
+
 /// A connection that gives what rooms say a form of its own: an Engine.IO session.
 pub trait Speaker {
     fn is_open(&self) -> bool;
@@ -83,8 +92,8 @@ pub trait Speaker {
     /// What the connection missed of a room; then what was held.
     fn release(&self, no: RoomNo, entry: &Entry);
 
-    /// Frames of a room, of the change `seq` if they are numbered. True when the client was dropped by this.
-    fn say(&self, no: RoomNo, frames: &Frames, seq: Option<i64>) -> bool;
+    /// What a room says, one thing after the other. True when the client was dropped by this.
+    fn say(&self, no: RoomNo, heard: &[Heard<'_>]) -> bool;
 
     fn answer(&self, reply: &Reply);
 
@@ -187,7 +196,7 @@ impl Line {
     pub fn say(&self, room: RoomNo, frames: &Frames, seq: Option<i64>) -> bool {
         match &self.voice {
             Voice::Socket(socket) => socket.outbox.send(frames.wire(), frames.len()),
-            Voice::Session(session) => session.say(room, frames, seq),
+            Voice::Session(session) => session.say(room, &[Heard { frames: Some(frames), seq }]),
         }
     }
 

@@ -105,25 +105,29 @@ impl Outbox {
 
     /// Sends frames, or drops the connection as too slow. True when it was dropped by this call.
     pub fn send(self: &Rc<Self>, bytes: &Bytes, frames: u32) -> bool {
-        self.send_or_drop(bytes, frames, false)
+        self.send_or_drop(bytes, frames, false, |written| bytes.slice(written..))
+    }
+
+    /// The same for bytes of the caller's, which are copied only if the socket does not take them at once.
+    pub fn send_slice(self: &Rc<Self>, bytes: &[u8], frames: u32) -> bool {
+        self.send_or_drop(bytes, frames, false, |written| Bytes::copy_from_slice(&bytes[written..]))
     }
 
     /// The same for one frame that answers this client: it also comes when the rest of what was held is discarded.
     pub fn answer(self: &Rc<Self>, frame: &Bytes) -> bool {
-        self.send_or_drop(frame, 1, true)
+        self.send_or_drop(frame, 1, true, |written| frame.slice(written..))
     }
 
-    fn send_or_drop(self: &Rc<Self>, bytes: &Bytes, frames: u32, answer: bool) -> bool {
-        let left = match self.write_at_once(bytes) {
+    fn send_or_drop(self: &Rc<Self>, bytes: &[u8], frames: u32, answer: bool, rest: impl FnOnce(usize) -> Bytes) -> bool {
+        let written = match self.write_at_once(bytes) {
             Ok(written) if written == bytes.len() => return false,
-            Ok(0) => bytes.clone(),
-            Ok(written) => bytes.slice(written..),
+            Ok(written) => written,
             Err(()) => {
                 self.kill();
                 return false;
             }
         };
-        self.is_open() && self.owe(Owed { bytes: left, frames, counted: true, answer })
+        self.is_open() && self.owe(Owed { bytes: rest(written), frames, counted: true, answer })
     }
 
     /// The same for frames that lie in pieces: they are put together only if the socket does not take them at once.

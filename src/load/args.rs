@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::LoadError;
+use super::wire::Form;
+use crate::protocol::limits::{CHANNELS_MAX, CONTENT_CHARS_MAX};
 
 pub const HELP: &str = "\
 moothall load: measures a server, one that it starts itself or one that runs
@@ -25,6 +27,14 @@ SCENARIOS (what they measure; their options with the defaults)
               --rate max | N (all DMs together)  --seconds 10
   stall     some of a campaign stop reading while the others go on
               --members 50  --stalled 10  --rate 1000  --size 1000  --seconds 9  --before 3
+  messages  durable messages of a team: everybody writes to a channel, each message acknowledged
+              --channels 32 (all in one workspace)  --senders 32 (dealt out to them)  --inflight 16 (per sender)
+              --over ws | socket.io  --size 100 (characters of a message)  --rate max | N (all together)  --seconds 10
+  channel   somebody writes to a channel; a frame to each member
+              --members 1000  --over ws | socket.io  --rate 20 | max
+              --window 64 (max: messages that not everybody has)  --size 100 (characters)  --seconds 10
+  --messaging  both of these, over both transports and with recovery off, in one table; each with a server of its own
+              --members 1000  --size 100  --seconds 10
   rooms     memory of a room, and whether a command costs more when there are many rooms
               --rooms 10000  --members 3  --sample 100 (rooms that are sent commands)  --commands 2000
 
@@ -52,7 +62,7 @@ pub struct Args {
     pub json: Option<PathBuf>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ServerChoice {
     Start { database_url: Option<String>, map_hexes: u32, env: Vec<(String, String)> },
     Given { url: String, tokens: PathBuf, campaigns: Vec<String>, pid: Option<u32> },
@@ -73,17 +83,89 @@ impl fmt::Display for Rate {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Scenario {
-    Idle { clients: usize, campaigns: usize, hold_s: u64 },
-    Connect { members: usize },
+    Idle {
+        clients: usize,
+        campaigns: usize,
+        hold_s: u64,
+    },
+    Connect {
+        members: usize,
+    },
     Fanout(Fanout),
-    Commands { campaigns: usize, clients: usize, inflight: usize, hexes: usize, rate: Rate, seconds: u64 },
-    Stall { members: usize, stalled: usize, rate: f64, size: usize, seconds: u64, before_s: u64 },
-    Rooms { rooms: usize, members: usize, sample: usize, commands: usize },
+    Commands {
+        campaigns: usize,
+        clients: usize,
+        inflight: usize,
+        hexes: usize,
+        rate: Rate,
+        seconds: u64,
+    },
+    Stall {
+        members: usize,
+        stalled: usize,
+        rate: f64,
+        size: usize,
+        seconds: u64,
+        before_s: u64,
+    },
+    Rooms {
+        rooms: usize,
+        members: usize,
+        sample: usize,
+        commands: usize,
+    },
+    Messages {
+        channels: usize,
+        senders: usize,
+        form: Form,
+        inflight: usize,
+        size: usize,
+        rate: Rate,
+        seconds: u64,
+    },
+    Channel(Channel),
+    /// Some of [`Scenario::Messages`] and [`Scenario::Channel`], one after the other.
+    Messaging {
+        members: usize,
+        size: usize,
+        seconds: u64,
+    },
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    pub members: usize,
+    pub form: Form,
+    pub rate: Rate,
+    pub window: usize,
+    pub size: usize,
+    pub seconds: u64,
+}
+
+/// A run of several: its name, and a setting of its server.
+pub type Run = (String, Scenario, Option<(&'static str, &'static str)>);
+
+/// Who has to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// So many campaigns, each with so many members.
+    Campaigns { campaigns: usize, members: usize },
+    /// One workspace, whose members are dealt out to its channels.
+    Team { channels: usize, members: usize },
+}
+
+impl Cast {
+    fn connections(self) -> usize {
+        match self {
+            Cast::Campaigns { campaigns, members } => campaigns * members,
+            Cast::Team { members, .. } => members,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fanout {
     pub members: usize,
     pub groups: usize,
@@ -102,6 +184,9 @@ impl Scenario {
             Scenario::Commands { .. } => "commands",
             Scenario::Stall { .. } => "stall",
             Scenario::Rooms { .. } => "rooms",
+            Scenario::Messages { .. } => "messages",
+            Scenario::Channel(_) => "channel",
+            Scenario::Messaging { .. } => "--messaging",
         }
     }
 
@@ -122,24 +207,59 @@ impl Scenario {
             Scenario::Rooms { rooms, members, sample, commands } => {
                 format!("{rooms} rooms of {members} members, {commands} commands to {sample} of them")
             }
+            Scenario::Messages { channels, senders, form, inflight, size, rate, seconds } => format!(
+                "{senders} senders in {channels} channels over {form}, {inflight} in flight, {size} characters, rate {rate}, {seconds} s"
+            ),
+            Scenario::Channel(Channel { members, form, rate, window, size, seconds }) => {
+                format!("{members} members over {form}, rate {rate}, window {window}, {size} characters, {seconds} s")
+            }
+            Scenario::Messaging { members, size, seconds } => format!("{members} members, {size} characters, {seconds} s each"),
         }
     }
 
-    /// Campaigns and members of each that have to exist.
-    pub fn cast(&self) -> (usize, usize) {
+    pub fn cast(&self) -> Cast {
+        let campaigns = |campaigns, members| Cast::Campaigns { campaigns, members };
         match *self {
-            Scenario::Idle { clients, campaigns, .. } => (campaigns, clients.div_ceil(campaigns)),
-            Scenario::Connect { members } | Scenario::Stall { members, .. } => (1, members),
-            Scenario::Fanout(Fanout { members, .. }) => (1, members),
-            Scenario::Commands { campaigns, clients, .. } => (campaigns, clients + 1),
-            Scenario::Rooms { rooms, members, .. } => (rooms, members),
+            Scenario::Idle { clients, campaigns: count, .. } => campaigns(count, clients.div_ceil(count)),
+            Scenario::Connect { members } | Scenario::Stall { members, .. } => campaigns(1, members),
+            Scenario::Fanout(Fanout { members, .. }) => campaigns(1, members),
+            Scenario::Commands { campaigns: count, clients, .. } => campaigns(count, clients + 1),
+            Scenario::Rooms { rooms, members, .. } => campaigns(rooms, members),
+            Scenario::Messages { channels, senders, .. } => Cast::Team { channels, members: senders },
+            Scenario::Channel(Channel { members, .. }) | Scenario::Messaging { members, .. } => Cast::Team { channels: 1, members },
         }
     }
+
+    /// The runs that it is made of, each with a name and settings of the server; none if it is one itself.
+    pub fn runs(&self) -> Vec<Run> {
+        let Scenario::Messaging { members, size, seconds } = *self else { return Vec::new() };
+        let writing = |channels, form| {
+            let scenario = Scenario::Messages { channels, senders: SENDERS, form, inflight: INFLIGHT, size, rate: Rate::Max, seconds };
+            let place = if channels == 1 { "one channel".to_owned() } else { format!("{channels} channels") };
+            (format!("{place}, {form}"), scenario, None)
+        };
+        let reading = |(rate, form, env): (Rate, Form, Option<_>)| {
+            let scenario = Scenario::Channel(Channel { members, form, rate, window: WINDOW, size, seconds });
+            (format!("{rate}, {form}{}", if env.is_some() { ", no recovery" } else { "" }), scenario, env)
+        };
+        let (raw, packets, off) = (Form::Raw, Form::SocketIo, Some(("CONNECTION_STATE_RECOVERY", "off")));
+        let each_way = |rate| [(rate, raw, None), (rate, packets, None), (rate, packets, off)].map(reading);
+        let mut runs = vec![writing(SENDERS, raw), writing(SENDERS, packets), writing(1, raw), writing(1, packets)];
+        runs.extend([Rate::PerSecond(20.0), Rate::Max].into_iter().flat_map(each_way));
+        runs
+    }
 }
+
+/// Of the runs of [`Scenario::Messaging`], and the defaults of the single ones.
+const SENDERS: usize = 32;
+const INFLIGHT: usize = 16;
+const WINDOW: usize = 64;
 
 /// Members that a campaign may have.
 const MEMBERS_MAX: usize = 5_000;
 const CLIENTS_MAX: usize = 60_000;
+/// Characters of a message, with room for its mark.
+const MESSAGE_CHARS: std::ops::RangeInclusive<usize> = 12..=CONTENT_CHARS_MAX;
 const SECONDS_MAX: u64 = 600;
 const RATE_MAX: f64 = 1e6;
 
@@ -154,10 +274,11 @@ impl Args {
         let scenario = scenario(name, &mut options, connections_max)?;
         let parsed = Self { scenario, server: server(&mut options)?, json: options.text("--json")?.map(PathBuf::from) };
         options.finish(name)?;
-        let (campaigns, members) = parsed.scenario.cast();
-        let connections = campaigns * members;
+        let cast = parsed.scenario.cast();
+        let connections = cast.connections();
+        let (Cast::Campaigns { members, .. } | Cast::Team { members, .. }) = cast;
         if members > MEMBERS_MAX {
-            return Err(usage(format!("{members} members in a campaign: at most {MEMBERS_MAX}")));
+            return Err(usage(format!("{members} members in a room: at most {MEMBERS_MAX}")));
         }
         if connections > connections_max {
             return Err(usage(format!(
@@ -216,7 +337,35 @@ fn scenario(name: &str, options: &mut Options, connections_max: usize) -> Result
                 commands: options.number("--commands", 2_000, 1..=1_000_000)?,
             }
         }
-        other => return Err(usage(format!("there is no scenario {other:?}: idle, connect, fanout, commands, stall, rooms"))),
+        "messages" => {
+            let senders = options.number("--senders", SENDERS, 1..=MEMBERS_MAX)?;
+            Scenario::Messages {
+                channels: options.number("--channels", SENDERS.min(senders), 1..=senders.min(CHANNELS_MAX))?,
+                senders,
+                form: options.form()?,
+                inflight: options.number("--inflight", INFLIGHT, 1..=200)?,
+                size: options.number("--size", 100, MESSAGE_CHARS)?,
+                rate: options.rate(Rate::Max)?,
+                seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
+            }
+        }
+        "channel" => Scenario::Channel(Channel {
+            members: options.number("--members", 1_000, 1..=MEMBERS_MAX)?,
+            form: options.form()?,
+            rate: options.rate(Rate::PerSecond(20.0))?,
+            window: options.number("--window", WINDOW, 1..=10_000)?,
+            size: options.number("--size", 100, MESSAGE_CHARS)?,
+            seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
+        }),
+        "--messaging" => Scenario::Messaging {
+            members: options.number("--members", 1_000, 1..=MEMBERS_MAX)?,
+            size: options.number("--size", 100, MESSAGE_CHARS)?,
+            seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
+        },
+        other => {
+            let known = "idle, connect, fanout, commands, stall, messages, channel, rooms, --messaging";
+            return Err(usage(format!("there is no scenario {other:?}: {known}")));
+        }
     })
 }
 
@@ -299,6 +448,15 @@ impl Options {
         }
     }
 
+    /// How the clients are connected.
+    fn form(&mut self) -> Result<Form, LoadError> {
+        match self.text("--over")?.as_deref() {
+            None | Some("ws") => Ok(Form::Raw),
+            Some("socket.io") => Ok(Form::SocketIo),
+            Some(other) => Err(usage(format!("--over {other}: ws or socket.io is expected"))),
+        }
+    }
+
     fn finish(self, scenario: &str) -> Result<(), LoadError> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -376,6 +534,37 @@ mod tests {
         let env = vec![("WORKERS".to_owned(), "1".to_owned()), ("A".to_owned(), "b=c".to_owned())];
         assert_eq!(args.server, ServerChoice::Start { database_url: None, map_hexes: 5, env });
         assert!(refusal("connect --env WORKERS").contains("NAME=VALUE"));
+    }
+
+    #[test]
+    fn messages_go_over_the_transport_that_is_named() {
+        let form = |line| match scenario_of(line) {
+            Scenario::Channel(channel) => channel.form,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((form("channel"), form("channel --over ws"), form("channel --over socket.io")), (Form::Raw, Form::Raw, Form::SocketIo));
+        assert!(refusal("channel --over polling").contains("socket.io"));
+        assert!(refusal("messages --senders 3 --channels 4").contains("from 1 to 3"));
+    }
+
+    #[test]
+    fn messaging_is_measured_on_every_transport_at_every_rate() {
+        let runs = scenario_of("--messaging --members 50 --seconds 2").runs();
+        let names: Vec<&str> = runs.iter().map(|(name, ..)| name.as_str()).collect();
+        let expected = [
+            "32 channels, ws",
+            "32 channels, socket.io",
+            "one channel, ws",
+            "one channel, socket.io",
+            "20/s, ws",
+            "20/s, socket.io",
+            "20/s, socket.io, no recovery",
+            "max, ws",
+            "max, socket.io",
+            "max, socket.io, no recovery",
+        ];
+        assert_eq!(names, expected);
+        assert!(runs.iter().all(|(name, _, env)| env.is_some() == name.ends_with("no recovery")));
     }
 
     #[test]

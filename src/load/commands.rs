@@ -27,18 +27,31 @@ pub fn run(server: &Server, commands: &Commands, report: &mut Report) -> Result<
     let members = swarm.len() / server.campaigns.len();
     let dms: Vec<usize> = (0..swarm.len()).step_by(members).collect();
     let mut orders = Orders::prepare(&mut swarm, &dms, hexes)?;
-    check(&orders.drive(&mut swarm, rate, inflight, Until::Elapsed(WARM_UP))?, report);
+    report.measure("rooms", "", dms.len() as f64);
+    measure(server, &mut swarm, &mut orders, (rate, inflight), duration, "commands", report)
+}
+
+/// Has orders given for so long, and reports how many were carried out and what they cost.
+pub fn measure(
+    server: &Server,
+    swarm: &mut Swarm,
+    orders: &mut Orders,
+    (rate, inflight): (Rate, usize),
+    duration: Duration,
+    what: &str,
+    report: &mut Report,
+) -> Result<(), LoadError> {
+    check(&orders.drive(swarm, rate, inflight, Until::Elapsed(WARM_UP))?, report);
     let meter = Meter::start(server.process);
-    let phase = orders.drive(&mut swarm, rate, inflight, Until::Elapsed(duration))?;
+    let phase = orders.drive(swarm, rate, inflight, Until::Elapsed(duration))?;
     let spent = meter.read();
 
     let (count, wall) = (phase.acks.len() as f64, phase.wall.as_secs_f64());
-    report.measure("rooms", "", dms.len() as f64);
     report.measure("connections", "", swarm.len() as f64);
-    report.measure("durable commands", "/s", count / wall);
-    report.measure("durable commands", "", count);
+    report.measure(format!("durable {what}"), "/s", count / wall);
+    report.measure(format!("durable {what}"), "", count);
     report.measure("deliveries", "/s", phase.deliveries as f64 / wall);
-    spent.report(report, "1,000 commands", count / 1e3);
+    spent.report(report, &format!("1,000 {what}"), count / 1e3);
     report.latency("ack", &phase.acks);
     check(&phase, report);
     swarm.check(report);

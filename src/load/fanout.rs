@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::LoadError;
-use super::args::Fanout;
+use super::args::{Fanout, Rate};
 use super::meter::Meter;
 use super::report::Report;
 use super::server::Server;
@@ -14,19 +14,30 @@ use super::updates::{Phase, Updates};
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Presence of a large room is told once a second: the last joins are told before anything is measured.
-const SETTLE: Duration = Duration::from_millis(1_500);
+pub const SETTLE: Duration = Duration::from_millis(1_500);
 
 pub fn run(server: &Server, fanout: &Fanout, base: u64, report: &mut Report) -> Result<(), LoadError> {
     let mut swarm = Swarm::new()?;
-    let joined = swarm.join(&server.all_calls())?;
+    swarm.join(&server.all_calls())?;
     swarm.rest(SETTLE)?;
     let mut updates = Updates::prepare(swarm, fanout.groups, fanout.size, base)?;
-    check(&updates.drive(fanout.rate, fanout.window, WARM_UP)?, report);
+    measure(server, &mut updates, (fanout.rate, fanout.window), Duration::from_secs(fanout.seconds), report)
+}
+
+/// Sends updates for so long, and reports what came of them and what they cost.
+pub fn measure(
+    server: &Server,
+    updates: &mut Updates,
+    (rate, window): (Rate, usize),
+    duration: Duration,
+    report: &mut Report,
+) -> Result<(), LoadError> {
+    check(&updates.drive(rate, window, WARM_UP)?, report);
     let meter = Meter::start(server.process);
-    let phase = updates.drive(fanout.rate, fanout.window, Duration::from_secs(fanout.seconds))?;
+    let phase = updates.drive(rate, window, duration)?;
     let spent = meter.read();
 
-    report.measure("members", "", joined.count as f64);
+    report.measure("members", "", updates.swarm().len() as f64);
     report.measure("updates", "/s", phase.sent as f64 / phase.wall.as_secs_f64());
     report.measure("deliveries", "/s", phase.deliveries as f64 / phase.wall.as_secs_f64());
     report.measure("deliveries", "", phase.deliveries as f64);

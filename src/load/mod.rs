@@ -10,13 +10,15 @@
 //! | `server`, `seed`, `process`, `meter` | the server under load: its start, its people, what it takes |
 //! | `socket`, `swarm`, `wire` | the clients |
 //! | `updates`, `orders` | what the clients do |
-//! | `join`, `fanout`, `commands`, `stall`, `rooms` | the scenarios |
+//! | `join`, `fanout`, `commands`, `stall`, `rooms`, `messages`, `channel` | the scenarios |
 
 mod args;
+mod channel;
 mod commands;
 mod fanout;
 mod histogram;
 mod join;
+mod messages;
 mod meter;
 mod orders;
 mod process;
@@ -36,7 +38,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::protocol::time::Timestamp;
-use args::{Args, Scenario};
+use args::{Args, Run, Scenario, ServerChoice};
 use report::Report;
 use server::Server;
 
@@ -77,7 +79,10 @@ pub fn main(args: Vec<String>) -> Result<(), LoadError> {
         print!("{}", args::HELP);
         return Ok(());
     };
-    let report = run(&args)?;
+    let report = match &args.scenario.runs()[..] {
+        [] => run(&args.scenario, &args.server)?,
+        runs => run_all(&args, runs)?,
+    };
     publish(&report, args.json.as_deref())?;
     match report.problems() {
         [] => Ok(()),
@@ -85,20 +90,42 @@ pub fn main(args: Vec<String>) -> Result<(), LoadError> {
     }
 }
 
-fn run(args: &Args) -> Result<Report, LoadError> {
-    let mut report = Report::new(args.scenario.name());
+/// One after the other, each with a server of its own; the figures of all in one report.
+fn run_all(args: &Args, runs: &[Run]) -> Result<Report, LoadError> {
+    let mut whole = begin(&args.scenario);
+    // On a given database the next server finds the last one's secret, which is to be its own.
+    let secret = ("BETTER_AUTH_SECRET".to_owned(), format!("{0}{0}", uuid::Uuid::new_v4().simple()));
+    for (name, scenario, setting) in runs {
+        let mut choice = args.server.clone();
+        if let ServerChoice::Start { env, .. } = &mut choice {
+            env.insert(0, secret.clone());
+            env.extend(setting.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        whole.put_beside(name, run(scenario, &choice)?);
+    }
+    Ok(whole)
+}
+
+fn begin(scenario: &Scenario) -> Report {
+    let mut report = Report::new(scenario.name());
     let now = chrono::Utc::now().timestamp_millis();
     let (processor, kernel) = process::machine();
     report.fact("date", Timestamp::from_ms(now));
     report.fact("machine", format!("{} cores, {processor}, {kernel}", available_parallelism().map_or(1, usize::from)));
     let build = if cfg!(debug_assertions) { "debug: its figures mean little" } else { "release" };
     report.fact("moothall", format!("{} ({build})", env!("CARGO_PKG_VERSION")));
-    report.fact("settings", args.scenario.settings());
-    let server = Server::open(&args.server, args.scenario.cast(), &mut report)?;
+    report.fact("settings", scenario.settings());
+    report
+}
+
+fn run(scenario: &Scenario, choice: &ServerChoice) -> Result<Report, LoadError> {
+    let mut report = begin(scenario);
+    let now = chrono::Utc::now().timestamp_millis();
+    let server = Server::open(choice, scenario.cast(), &mut report)?;
     // Whole seconds, with room for ten thousand updates in each, within nine digits.
     let base = (now / 1_000 % 90_000) as u64 * 10_000;
     let seconds = Duration::from_secs;
-    match args.scenario {
+    match *scenario {
         Scenario::Idle { clients, hold_s, .. } => join::run(&server, clients, seconds(hold_s), &mut report),
         Scenario::Connect { members } => join::run(&server, members, seconds(2), &mut report),
         Scenario::Fanout(ref fanout) => fanout::run(&server, fanout, base, &mut report),
@@ -110,6 +137,11 @@ fn run(args: &Args) -> Result<Report, LoadError> {
             stall::run(&server, &stall, base, &mut report)
         }
         Scenario::Rooms { sample, commands, .. } => rooms::run(&server, sample, commands, &mut report),
+        Scenario::Messages { form, inflight, size, rate, seconds: s, .. } => {
+            messages::run(&server, &messages::Writing { form, inflight, rate, size, duration: seconds(s) }, &mut report)
+        }
+        Scenario::Channel(ref channel) => channel::run(&server, channel, base, &mut report),
+        Scenario::Messaging { .. } => unreachable!("it is carried out run by run"),
     }?;
     Ok(report)
 }

@@ -21,13 +21,15 @@ pub struct Report {
     /// The machine, the server and the settings of the run.
     facts: Vec<(&'static str, String)>,
     measures: Vec<Measure>,
+    /// The reports of what this is made of.
+    runs: Vec<(String, Report)>,
     /// What makes the figures doubtful or the run a failure.
     problems: Vec<String>,
 }
 
 impl Report {
     pub fn new(scenario: &'static str) -> Self {
-        Self { scenario, facts: Vec::new(), measures: Vec::new(), problems: Vec::new() }
+        Self { scenario, facts: Vec::new(), measures: Vec::new(), runs: Vec::new(), problems: Vec::new() }
     }
 
     pub fn fact(&mut self, name: &'static str, value: impl ToString) {
@@ -47,6 +49,12 @@ impl Report {
         self.measure(format!("{name} max"), "ms", histogram.max().map(milliseconds));
     }
 
+    /// Adds a run of several, whose figures stand beside those of the others of its scenario.
+    pub fn put_beside(&mut self, name: &str, run: Report) {
+        self.problems.extend(run.problems.iter().map(|problem| format!("{name}: {problem}")));
+        self.runs.push((name.to_owned(), run));
+    }
+
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
@@ -63,6 +71,7 @@ impl Report {
         let measures: Vec<[&str; 3]> =
             self.measures.iter().zip(&values).map(|(measure, value)| [measure.name.as_str(), value.as_str(), measure.unit]).collect();
         columns(&mut text, &measures, true);
+        self.runs.chunk_by(|(_, one), (_, next)| one.scenario == next.scenario).for_each(|runs| beside(&mut text, runs));
         for problem in &self.problems {
             let _ = writeln!(text, "PROBLEM: {problem}");
         }
@@ -73,7 +82,12 @@ impl Report {
     pub fn json(&self) -> Value {
         let facts: Map<String, Value> = self.facts.iter().map(|(name, value)| (key(name, ""), json!(value))).collect();
         let measures: Map<String, Value> = self.measures.iter().map(|m| (key(&m.name, m.unit), json!(m.value))).collect();
-        json!({ "scenario": self.scenario, "facts": facts, "measures": measures, "problems": self.problems })
+        let mut report = json!({ "scenario": self.scenario, "facts": facts, "measures": measures, "problems": self.problems });
+        if !self.runs.is_empty() {
+            let runs: Map<String, Value> = self.runs.iter().map(|(name, run)| (name.clone(), run.json()["measures"].take())).collect();
+            report["runs"] = json!(runs);
+        }
+        report
     }
 }
 
@@ -96,6 +110,26 @@ fn columns(text: &mut String, rows: &[[&str; 3]], right: bool) {
             false => format!("  {name:<names$}  {value}"),
         };
         text.push_str(row.trim_end());
+        text.push('\n');
+    }
+}
+
+/// A line for each figure, a column for each run.
+fn beside(text: &mut String, runs: &[(String, Report)]) {
+    let Some((_, first)) = runs.first() else { return };
+    let mut rows = vec![std::iter::once(first.scenario.to_owned()).chain(runs.iter().map(|(name, _)| name.clone())).collect::<Vec<_>>()];
+    for (at, measure) in first.measures.iter().enumerate() {
+        let value = |(_, run): &(String, Report)| run.measures.get(at).and_then(|measure| measure.value).map_or("–".into(), number);
+        let name = if measure.unit.is_empty() { measure.name.clone() } else { format!("{}, {}", measure.name, measure.unit) };
+        rows.push(std::iter::once(name).chain(runs.iter().map(value)).collect());
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..=runs.len()).map(width).collect();
+    for row in &rows {
+        let _ = write!(text, "  {:<1$}", row[0], widths[0]);
+        row.iter().zip(&widths).skip(1).for_each(|(cell, &width)| {
+            let _ = write!(text, "  {cell:>width$}");
+        });
         text.push('\n');
     }
 }
@@ -154,6 +188,24 @@ mod tests {
             server CPU per 1,000 deliveries          – ms\n\
             PROBLEM: 2 frames were lost\n";
         assert_eq!(report.table(), expected);
+    }
+
+    #[test]
+    fn runs_of_one_scenario_stand_beside_each_other() {
+        let mut whole = Report::new("--messaging");
+        for (name, value) in [("ws", Some(1.5)), ("socket.io", None)] {
+            let mut run = Report::new("channel");
+            run.measure("delivery p50", "ms", value);
+            run.problem("slow");
+            whole.put_beside(name, run);
+        }
+        let expected = "moothall load --messaging\n  \
+            channel             ws  socket.io\n  \
+            delivery p50, ms  1.50          –\n\
+            PROBLEM: ws: slow\n\
+            PROBLEM: socket.io: slow\n";
+        assert_eq!(whole.table(), expected);
+        assert_eq!(whole.json()["runs"], json!({ "ws": { "delivery_p50_ms": 1.5 }, "socket.io": { "delivery_p50_ms": null } }));
     }
 
     #[test]

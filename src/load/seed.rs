@@ -1,4 +1,4 @@
-//! Users with sessions, and the campaigns that they are members of, written straight into the tables: signing ten thousand people in would be
+//! Users with sessions, and the campaigns or the workspace that they are members of, written straight into the tables: signing ten thousand people in would be
 //! minutes of scrypt.
 
 use std::time::Duration;
@@ -16,6 +16,15 @@ use crate::store::types::At;
 #[derive(Clone, Debug)]
 pub struct Campaign {
     pub id: String,
+    pub tokens: Vec<String>,
+}
+
+/// A workspace, whose channels have its members dealt out to them in turn.
+#[derive(Clone, Debug)]
+pub struct Team {
+    pub workspace: String,
+    pub channels: Vec<String>,
+    /// The members' session tokens; the first is the owner's.
     pub tokens: Vec<String>,
 }
 
@@ -45,6 +54,20 @@ pub fn seed(db: &mut Db, campaigns: usize, members: usize, map_hexes: u32, now: 
     db.write(|db| cast.chunks(CAMPAIGNS_MAX).try_for_each(|campaigns| write(db, campaigns, map_hexes, now)))
         .map_err(|error: diesel::result::Error| LoadError::Failed(format!("the people and campaigns could not be written: {error}")))?;
     Ok(cast)
+}
+
+/// Makes a workspace of new people. With one channel all of them are in it.
+pub fn seed_team(db: &mut Db, channels: usize, members: usize, now: Timestamp) -> Result<Team, LoadError> {
+    let new_id = || Uuid::new_v4().to_string();
+    let team = Team {
+        workspace: new_id(),
+        channels: (0..channels).map(|_| new_id()).collect(),
+        tokens: (0..members).map(|_| random_32()).collect(),
+    };
+    db.write(|db| write_team(db, &team, now)).map_err(|error: diesel::result::Error| {
+        LoadError::Failed(format!("the people and their channels could not be written: {error}"))
+    })?;
+    Ok(team)
 }
 
 fn random_32() -> String {
@@ -117,6 +140,46 @@ struct Fog<'a> {
     members: &'a [u8],
 }
 
+#[derive(Insertable)]
+#[diesel(table_name = schema::workspace)]
+struct Workspace<'a> {
+    id: &'a str,
+    name: &'static str,
+    created_by: &'a str,
+    created_at: At,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = schema::workspace_member)]
+struct TeamMember<'a> {
+    id: String,
+    workspace_id: &'a str,
+    user_id: &'a str,
+    role: &'static str,
+    member_no: i32,
+    joined_at: At,
+    joined_seq: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = schema::channel)]
+struct Channel<'a> {
+    id: &'a str,
+    workspace_id: &'a str,
+    no: i32,
+    name: String,
+    private: bool,
+    created_by: &'a str,
+    created_at: At,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = schema::channel_member)]
+struct ChannelMember<'a> {
+    channel_id: &'a str,
+    user_id: &'a str,
+}
+
 macro_rules! insert {
     ($db:expr, $table:ident, $rows:expr) => {
         for rows in $rows.chunks(ROWS_MAX) {
@@ -126,13 +189,9 @@ macro_rules! insert {
 }
 
 fn write(db: &mut Db, campaigns: &[Campaign], map_hexes: u32, now: Timestamp) -> QueryResult<()> {
-    let (at, until) = (At(now), At(now.plus(SESSION_LIFE)));
+    let at = At(now);
     let tokens: Vec<&String> = campaigns.iter().flat_map(|campaign| &campaign.tokens).collect();
-    let users: Vec<User> = tokens.iter().map(|_| user(at)).collect();
-    let people = tokens.iter().zip(&users);
-    let sessions: Vec<Session> = people
-        .map(|(token, user)| Session { id: random_32(), expires_at: until, token, created_at: at, updated_at: at, user_id: &user.id })
-        .collect();
+    let users = write_people(db, &tokens, now)?;
     let height = map_hexes.div_ceil(MAP_WIDTH as u32) as i32;
     let mut ids = users.iter().map(|user| user.id.as_str());
     let (mut rows, mut members) = (Vec::new(), Vec::new());
@@ -163,12 +222,68 @@ fn write(db: &mut Db, campaigns: &[Campaign], map_hexes: u32, now: Timestamp) ->
         places(1).map(|(campaign_id, hex_q, hex_r)| Hex { campaign_id, hex_q, hex_r, terrain: "forest", variant: 0 }).collect();
     let fog: Vec<Fog> =
         places(2).map(|(campaign_id, hex_q, hex_r)| Fog { campaign_id, hex_q, hex_r, everyone: true, members: &[] }).collect();
-    insert!(db, user, users);
-    insert!(db, session, sessions);
     insert!(db, campaign, rows);
     insert!(db, campaign_member, members);
     insert!(db, campaign_hex, hexes);
     insert!(db, hex_visibility, fog);
+    Ok(())
+}
+
+/// People with a session each.
+fn write_people(db: &mut Db, tokens: &[&String], now: Timestamp) -> QueryResult<Vec<User>> {
+    let (at, until) = (At(now), At(now.plus(SESSION_LIFE)));
+    let users: Vec<User> = tokens.iter().map(|_| user(at)).collect();
+    let sessions: Vec<Session> = tokens
+        .iter()
+        .zip(&users)
+        .map(|(token, user)| Session { id: random_32(), expires_at: until, token, created_at: at, updated_at: at, user_id: &user.id })
+        .collect();
+    insert!(db, user, users);
+    insert!(db, session, sessions);
+    Ok(users)
+}
+
+fn write_team(db: &mut Db, team: &Team, now: Timestamp) -> QueryResult<()> {
+    let at = At(now);
+    let Team { workspace, channels, tokens } = team;
+    let users = write_people(db, &tokens.iter().collect::<Vec<_>>(), now)?;
+    let Some(owner) = users.first() else { return Ok(()) };
+    let workspaces = [Workspace { id: workspace, name: "Load", created_by: &owner.id, created_at: at }];
+    let members: Vec<TeamMember> = users
+        .iter()
+        .enumerate()
+        .map(|(no, user)| TeamMember {
+            id: Uuid::new_v4().to_string(),
+            workspace_id: workspace,
+            user_id: &user.id,
+            role: if no == 0 { "owner" } else { "member" },
+            member_no: no as i32,
+            joined_at: at,
+            joined_seq: 0,
+        })
+        .collect();
+    let rows: Vec<Channel> = channels
+        .iter()
+        .enumerate()
+        .map(|(no, id)| Channel {
+            id,
+            workspace_id: workspace,
+            no: no as i32,
+            name: format!("load-{no}"),
+            private: false,
+            created_by: &owner.id,
+            created_at: at,
+        })
+        .collect();
+    let in_channels: Vec<ChannelMember> = users
+        .iter()
+        .enumerate()
+        .map(|(no, user)| ChannelMember { channel_id: &channels[no % channels.len()], user_id: &user.id })
+        .collect();
+    insert!(db, workspace, workspaces);
+    insert!(db, workspace_member, members);
+    insert!(db, channel, rows);
+    insert!(db, channel_member, in_channels);
     Ok(())
 }
 
@@ -189,6 +304,7 @@ mod tests {
             include_str!("../../migrations/sqlite/2026-11-21-000001_accounts/up.sql"),
             include_str!("../../migrations/sqlite/2026-11-21-000002_kernel/up.sql"),
             include_str!("../../migrations/sqlite/2026-11-21-000003_campaigns/up.sql"),
+            include_str!("../../migrations/sqlite/2026-11-21-000004_messaging/up.sql"),
             "PRAGMA foreign_keys = ON",
         ] {
             connection.batch_execute(migration).expect("the migrations are right");
@@ -196,20 +312,33 @@ mod tests {
         Db::Sqlite(connection)
     }
 
+    fn count(db: &mut Db, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            n: i64,
+        }
+        let count: Count = on!(db, c => diesel::sql_query(format!("SELECT count(*) AS n FROM {sql}")).get_result(c)).expect("it is SQL");
+        count.n
+    }
+
+    #[test]
+    fn everybody_of_a_team_is_in_one_of_its_channels() {
+        let mut db = database();
+        let team = seed_team(&mut db, 3, 7, Timestamp::from_ms(1_000)).expect("the tables are empty");
+        let mut count = |sql: &str| count(&mut db, sql);
+        assert_eq!(count("session JOIN workspace_member USING (user_id)"), 7);
+        assert_eq!(count("workspace JOIN workspace_member m ON created_by = user_id AND role = 'owner' AND member_no = 0"), 1);
+        let of = |channel: &str| format!("channel_member JOIN workspace_member USING (user_id) WHERE channel_id = '{channel}'");
+        assert_eq!([0, 1, 2].map(|no| count(&of(&team.channels[no]))), [3, 2, 2]);
+        assert_eq!(count(&format!("{} AND member_no = 4", of(&team.channels[1]))), 1);
+    }
+
     #[test]
     fn every_campaign_has_one_dm_and_people_with_sessions_of_their_own() {
         let mut db = database();
         let cast = seed(&mut db, 60, 3, 250, Timestamp::from_ms(1_000)).expect("the tables are empty");
-        let mut count = |sql: &str| {
-            #[derive(QueryableByName)]
-            struct Count {
-                #[diesel(sql_type = diesel::sql_types::BigInt)]
-                n: i64,
-            }
-            let count: Count =
-                on!(&mut db, c => diesel::sql_query(format!("SELECT count(*) AS n FROM {sql}")).get_result(c)).expect("it is SQL");
-            count.n
-        };
+        let mut count = |sql: &str| count(&mut db, sql);
         assert_eq!(count("session JOIN \"user\" ON \"user\".id = user_id"), 180);
         assert_eq!(count("campaign JOIN campaign_member m ON owner_id = user_id AND role = 'dm' AND member_no = 0"), 60);
         assert_eq!(count("campaign_member WHERE role = 'player' AND member_no IN (1, 2)"), 120);

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::LoadError;
-use super::args::ServerChoice;
+use super::args::{Cast, ServerChoice};
 use super::process::Process;
 use super::report::{Report, milliseconds};
-use super::seed::{self, Campaign};
+use super::seed::{self, Campaign, Team};
 use super::socket::Call;
+use super::wire::Form;
 use crate::protocol::time::Timestamp;
 
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -30,26 +31,40 @@ pub struct Server {
     pub addr: SocketAddr,
     pub process: Option<Process>,
     pub campaigns: Vec<Campaign>,
+    /// In place of campaigns.
+    pub team: Option<Team>,
     /// Dropped last of all: what it started ends with it.
     _started: Option<Started>,
 }
 
 impl Server {
-    /// A server with `campaigns` campaigns of `members` members each.
-    pub fn open(choice: &ServerChoice, (campaigns, members): (usize, usize), report: &mut Report) -> Result<Self, LoadError> {
+    /// A server with the people that the scenario needs.
+    pub fn open(choice: &ServerChoice, cast: Cast, report: &mut Report) -> Result<Self, LoadError> {
         match choice {
             ServerChoice::Start { database_url, map_hexes, env } => {
                 let started = Started::prepare(database_url.clone(), env)?;
                 let now = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
-                let cast = seed::seed(&mut seed::connect(&started.database_url)?, campaigns, members, *map_hexes, now)?;
+                let mut db = seed::connect(&started.database_url)?;
                 let kind = started.database_url.split(':').next().unwrap_or_default();
-                report.fact("server", format!("started on {kind}, {map_hexes} hexes a campaign"));
+                let (campaigns, team) = match cast {
+                    Cast::Campaigns { campaigns, members } => {
+                        report.fact("server", format!("started on {kind}, {map_hexes} hexes a campaign"));
+                        (seed::seed(&mut db, campaigns, members, *map_hexes, now)?, None)
+                    }
+                    Cast::Team { channels, members } => {
+                        report.fact("server", format!("started on {kind}"));
+                        (Vec::new(), Some(seed::seed_team(&mut db, channels, members, now)?))
+                    }
+                };
                 if !env.is_empty() {
                     report.fact("server settings", env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "));
                 }
-                started.serve(cast, report)
+                started.serve(campaigns, team, report)
             }
             ServerChoice::Given { url, tokens, campaigns: ids, pid } => {
+                let Cast::Campaigns { campaigns, members } = cast else {
+                    return Err(LoadError::Usage("team messaging is measured on a server that is started for it, without --url".into()));
+                };
                 report.fact("server", url);
                 let tokens = fs::read_to_string(tokens).map_err(|error| LoadError::Failed(format!("{}: {error}", tokens.display())))?;
                 let tokens: Vec<&str> = tokens.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -57,6 +72,7 @@ impl Server {
                     addr: address(url)?,
                     process: pid.map(Process::new),
                     campaigns: deal(ids, &tokens, campaigns, members)?,
+                    team: None,
                     _started: None,
                 })
             }
@@ -69,9 +85,23 @@ impl Server {
         let call = |token: &String| {
             let from = loopback(self.addr, *callers);
             *callers += 1;
-            Call { addr: self.addr, from, path: path.clone(), session_token: token.clone(), receive_buffer: None }
+            Call { addr: self.addr, from, path: path.clone(), form: Form::Raw, session_token: token.clone(), receive_buffer: None }
         };
         campaign.tokens.iter().map(call).collect()
+    }
+
+    /// How the members of the team call.
+    pub fn team_calls(&self, form: Form) -> (Vec<Call>, &Team) {
+        let team = self.team.as_ref().expect("a scenario of messages has a team for its cast");
+        let path = match form {
+            Form::Raw => format!("/ws?workspaceId={}", team.workspace),
+            Form::SocketIo => "/socket.io/?EIO=4&transport=websocket".into(),
+        };
+        let call = |(caller, token): (usize, &String)| {
+            let from = loopback(self.addr, caller);
+            Call { addr: self.addr, from, path: path.clone(), form, session_token: token.clone(), receive_buffer: None }
+        };
+        (team.tokens.iter().enumerate().map(call).collect(), team)
     }
 
     /// The calls of everybody, campaign after campaign.
@@ -153,7 +183,7 @@ impl Started {
         Ok(command)
     }
 
-    fn serve(mut self, campaigns: Vec<Campaign>, report: &mut Report) -> Result<Server, LoadError> {
+    fn serve(mut self, campaigns: Vec<Campaign>, team: Option<Team>, report: &mut Report) -> Result<Server, LoadError> {
         let mut command = self.command(&["serve"])?;
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         end_with_parent(&mut command);
@@ -171,7 +201,7 @@ impl Started {
             .recv_timeout(START_PATIENCE)
             .map_err(|_| LoadError::Failed("the server did not become ready; what it said is above".into()))?;
         report.measure("start to ready", "ms", milliseconds(start.elapsed()));
-        Ok(Server { addr: address(&url)?, process: Some(process), campaigns, _started: Some(self) })
+        Ok(Server { addr: address(&url)?, process: Some(process), campaigns, team, _started: Some(self) })
     }
 }
 

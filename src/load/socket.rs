@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Type};
 
+use super::wire::Form;
 use crate::protocol::frame::{Opcode, client_frame};
 
 /// How a connection is made.
@@ -19,6 +20,7 @@ pub struct Call {
     pub from: Option<IpAddr>,
     /// `/ws?campaignId=…`.
     pub path: String,
+    pub form: Form,
     pub session_token: String,
     /// What the kernel may hold for us unread; its own choice when `None`.
     pub receive_buffer: Option<usize>,
@@ -26,6 +28,7 @@ pub struct Call {
 
 /// What a connection has to tell.
 pub enum Heard<'a> {
+    /// A frame, or a packet of Socket.IO.
     Text(&'a [u8]),
     /// The last thing that is heard. The text is for people: a close code with its reason, or what broke.
     Closed(String),
@@ -42,6 +45,7 @@ enum Phase {
 pub struct Socket {
     stream: TcpStream,
     phase: Phase,
+    form: Form,
     /// The start of a frame whose end has not come.
     held: Vec<u8>,
     /// What the socket would not take yet.
@@ -75,7 +79,7 @@ impl Socket {
         }
         let mut stream = TcpStream::from_std(socket.into());
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, phase: Phase::Connecting, held: Vec::new(), unsent: upgrade(call), reads: true })
+        Ok(Self { stream, phase: Phase::Connecting, form: call.form, held: Vec::new(), unsent: upgrade(call), reads: true })
     }
 
     pub fn is_open(&self) -> bool {
@@ -176,7 +180,8 @@ impl Socket {
             let payload = &bytes[used + start..used + end];
             used += end;
             match first {
-                0x81 => hear(Heard::Text(payload)),
+                0x81 if self.form == Form::Raw => hear(Heard::Text(payload)),
+                0x81 => self.packet(payload, hear),
                 0x89 => self.send_frame(Opcode::Pong, payload),
                 0x8A => {}
                 0x88 => {
@@ -191,6 +196,16 @@ impl Socket {
             }
         }
         used
+    }
+
+    /// A packet of Engine.IO. Its opening is answered with the request to connect, and its ping with a pong.
+    fn packet(&mut self, packet: &[u8], hear: &mut dyn FnMut(Heard<'_>)) {
+        match packet {
+            [b'4', message @ ..] => hear(Heard::Text(message)),
+            [b'0', ..] => self.send(b"40"),
+            [b'2', ..] => self.send(b"3"),
+            _ => {}
+        }
     }
 
     fn upgraded(&mut self, bytes: &[u8], hear: &mut dyn FnMut(Heard<'_>)) -> Option<usize> {

@@ -131,7 +131,7 @@ impl Swarm {
             let heard = self.turn(Duration::from_millis(100), &mut |now, at, heard| match heard {
                 Heard::Text(frame) if at >= first => match wire::kind(frame) {
                     b"connected" => names[at] = String::from_utf8_lossy(wire::string_field(frame, b"\"userId\":\"")).into_owned(),
-                    b"token:state" => {
+                    b"token:state" | b"ready" => {
                         joined.count += 1;
                         joined.latency.add(now - begun[at - first]);
                         progress = now;

@@ -1,5 +1,6 @@
 //! A DM who changes terrain, and a campaign that watches: every update reaches every member in one frame, which differs from one group of players
-//! to the next. Each update is marked with a number, in its terrain; the number tells when it was sent, and whether a frame is missing.
+//! to the next. Or somebody who writes messages, and a channel that reads them. Each update is marked with a number, in its terrain or its content; the
+//! number tells when it was sent, and whether a frame is missing.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -8,11 +9,13 @@ use serde_json::json;
 
 use super::args::Rate;
 use super::histogram::Histogram;
+use super::orders::Messages;
 use super::socket::Heard;
 use super::swarm::{At, Swarm};
 use super::{LoadError, wire};
 
-const DM: At = 0;
+/// The DM, or who writes the messages.
+const SENDER: At = 0;
 
 /// How long frames may still come after the last update was sent.
 const GRACE: Duration = Duration::from_secs(10);
@@ -26,9 +29,34 @@ const FIRST_ROW: usize = 200;
 pub struct Updates {
     swarm: Swarm,
     watch: Watch,
-    /// What an update has before and after each of its marks.
-    entries: Vec<String>,
-    terrain_len: usize,
+    script: Script,
+}
+
+/// What an update is.
+enum Script {
+    /// What it has before each of its marks, and how long these are.
+    Terrain {
+        entries: Vec<String>,
+        terrain_len: usize,
+    },
+    Messages(Messages),
+}
+
+impl Script {
+    fn command(&self, number: u64) -> String {
+        match self {
+            Script::Messages(messages) => messages.command(b'u', number),
+            Script::Terrain { entries, terrain_len } => {
+                let mark = wire::mark(number, *terrain_len);
+                let mut command = format!("{{\"type\":\"hex:update\",\"id\":\"u{number}\",\"changes\":[");
+                for (at, entry) in entries.iter().enumerate() {
+                    let _ = write!(command, "{}{entry}{mark}\"}}", if at > 0 { "," } else { "" });
+                }
+                command.push_str("]}");
+                command
+            }
+        }
+    }
 }
 
 /// What is known of the updates sent so far, and of who got them.
@@ -80,18 +108,27 @@ impl Updates {
     /// many that a frame has about `size` bytes.
     pub fn prepare(mut swarm: Swarm, groups: usize, size: usize, base: u64) -> Result<Self, LoadError> {
         // A session that is active already is as good.
-        let _ = swarm.ask(DM, json!({ "type": "session:start" }))?;
+        let _ = swarm.ask(SENDER, json!({ "type": "session:start" }))?;
         let (hexes, terrain_len) = hexes_for(size);
         let keys = |group: usize| (0..hexes).map(move |hex| format!("{group},{}", FIRST_ROW + hex));
         for group in 0..groups {
             let players: Vec<&str> = (1..swarm.len()).skip(group).step_by(groups).map(|at| swarm.user_id(at)).collect();
             let targets = if groups == 1 { json!("all") } else { json!({ "playerIds": players }) };
             let reveal = json!({ "type": "hex:reveal", "hexKeys": keys(group).collect::<Vec<_>>(), "targets": targets });
-            swarm.must(DM, reveal)?;
+            swarm.must(SENDER, reveal)?;
         }
         let entries = (0..groups).flat_map(keys).map(|key| format!("{{\"key\":\"{key}\",\"terrain\":\"")).collect();
+        Ok(Self::new(swarm, Script::Terrain { entries, terrain_len }, base))
+    }
+
+    /// Of a swarm whose connections are all in the channel to which the first of them writes.
+    pub fn of_messages(swarm: Swarm, messages: Messages, base: u64) -> Self {
+        Self::new(swarm, Script::Messages(messages), base)
+    }
+
+    fn new(swarm: Swarm, script: Script, base: u64) -> Self {
         let listeners = (0..swarm.len()).map(|at| Listener { next: 0, seq: 0, counts: swarm.is_open(at) }).collect();
-        Ok(Self { swarm, watch: Watch { listeners, base, sent: Vec::new(), pending: 0, phase: Phase::default() }, entries, terrain_len })
+        Self { swarm, watch: Watch { listeners, base, sent: Vec::new(), pending: 0, phase: Phase::default() }, script }
     }
 
     /// The last `count` members stop reading; nothing is expected of them any more.
@@ -118,7 +155,7 @@ impl Updates {
         let mut due = start;
         loop {
             let now = Instant::now();
-            let is_over = now >= end || !self.watch.listeners[DM].counts;
+            let is_over = now >= end || !self.watch.listeners[SENDER].counts;
             while !is_over && self.watch.pending < window && due <= Instant::now() {
                 self.send(due, rate);
                 due += gap;
@@ -135,18 +172,13 @@ impl Updates {
 
     fn send(&mut self, due: Instant, rate: Rate) {
         let number = self.watch.base + self.watch.sent.len() as u64;
-        let mark = wire::mark(number, self.terrain_len);
-        let mut command = format!("{{\"type\":\"hex:update\",\"id\":\"u{number}\",\"changes\":[");
-        for (at, entry) in self.entries.iter().enumerate() {
-            let _ = write!(command, "{}{entry}{mark}\"}}", if at > 0 { "," } else { "" });
-        }
-        command.push_str("]}");
+        let command = self.script.command(number);
         let now = Instant::now();
         if rate != Rate::Max {
             self.watch.phase.lag.add(now.saturating_duration_since(due));
         }
         self.watch.sent(now);
-        self.swarm.send(DM, command.as_bytes());
+        self.swarm.send(SENDER, command.as_bytes());
     }
 }
 
@@ -161,8 +193,9 @@ impl Watch {
     fn hear(&mut self, now: Instant, at: At, heard: Heard<'_>) {
         match heard {
             Heard::Text(frame) => match wire::kind(frame) {
-                b"hex:updated" => self.updated(now, at, frame),
-                b"ack" if at == DM => self.acknowledged(now, frame),
+                b"hex:updated" => self.updated(now, at, frame, wire::marked(frame)),
+                b"message:new" => self.updated(now, at, frame, wire::marked_content(frame)),
+                b"ack" if at == SENDER => self.acknowledged(now, frame),
                 b"error" => self.refused(frame),
                 _ => {}
             },
@@ -175,8 +208,8 @@ impl Watch {
         (index < self.sent.len()).then_some(index)
     }
 
-    fn updated(&mut self, now: Instant, at: At, frame: &[u8]) {
-        let Some(index) = self.index(wire::marked(frame)) else { return };
+    fn updated(&mut self, now: Instant, at: At, frame: &[u8], mark: Option<u64>) {
+        let Some(index) = self.index(mark) else { return };
         let seq = wire::seq(frame).unwrap_or(0);
         let listener = &mut self.listeners[at];
         if !listener.counts {

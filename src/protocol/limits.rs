@@ -37,7 +37,7 @@ pub const LOCATIONS_BURST: u32 = 20;
 /// Frames refused as `RATE_LIMITED` without a pause of a second before the connection is closed with 4029.
 pub const RATE_LIMIT_STRIKES_MAX: u32 = 100;
 /// Commands of one connection that may wait for their answer; more is `BUSY`.
-pub const COMMANDS_IN_FLIGHT_MAX: u32 = 256;
+pub const COMMANDS_IN_FLIGHT_MAX: u32 = 1_024;
 /// Bytes that a client may have sent before it is let in; more closes it.
 pub const BYTES_BEFORE_CONNECTED_MAX: usize = 64 * 1024;
 /// Time that a client has to be let in.

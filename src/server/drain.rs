@@ -1,9 +1,10 @@
 //! Going down: nothing that was acknowledged is lost, and everybody is told.
 //!
 //! 1. commands and new sockets are refused, and `/api/ready` says so; 2. what was decided becomes durable; 3. sockets are closed in batches with 1001;
-//! 4. what Socket.IO clients need to go on is written, which has its own time: a socket whose client does not answer the Close frame takes up all that
-//! the third step has; 5. the HTTP server stops; 6. the node gives its rooms free. What does not fit into `SHUTDOWN_TIMEOUT` is cut off, which is as safe
-//! as kill -9.
+//! 4. what Socket.IO clients need to go on is written; 5. the HTTP server stops; 6. the node gives its rooms free.
+//!
+//! What does not fit into `SHUTDOWN_TIMEOUT` is cut off, which is as safe as kill -9. A socket whose client does not answer the Close frame takes up all
+//! the time that the third step has, so the fourth has its own.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { once } from "node:events";
 
 /** How long a check may take on a busy machine. */
-const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 60_000);
+const PATIENCE_MS = 60_000;
 
 /** The ways in which a stock client can be told to connect. */
 export const transports = {

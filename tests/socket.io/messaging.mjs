@@ -67,8 +67,6 @@ async function three_hundred_messages_stay_in_order({ options }) {
   for (let n = 0; n < 300; n++) {
     answers.push(one.emitWithAck("message:send", { ...place, content: `n${n}` }));
     if (n % 50 === 49) await new Promise((resolve) => setImmediate(resolve));
-    // As many as may wait for their answers.
-    if (n === 199) await Promise.all(answers);
   }
   const sequences = (await Promise.all(answers)).map((answer) => good(answer).sequence);
   assert.deepEqual(sequences, Array.from({ length: 300 }, (_, n) => sequences[0] + n));
@@ -234,6 +232,20 @@ async function a_workspace_is_heard_as_soon_as_it_is_accepted({ name, options })
   await one.ear.untilText("unasked");
 }
 
+async function what_is_asked_of_all_workspaces_is_answered_while_one_is_left({ name, options }) {
+  const other = await Team.of([otto, dana], `Left over ${name}`);
+  const one = await dana.entered({ options });
+  const gone = otto.rest("DELETE", `/workspaces/${other.id}/members/${dana.id}`);
+  let is_in = true;
+  while (is_in) {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => one.emitWithAck("unread:fetch")));
+    assert.ok(answers.every(({ channels }) => channel in channels));
+    is_in = other.channel in answers.at(-1).channels;
+  }
+  await gone;
+  refused(await one.emitWithAck("workspace:join", { workspaceId: other.id }), "FORBIDDEN");
+}
+
 async function refusals_are_answers_and_without_a_callback_errors({ options }) {
   const one = await dana.entered({ options });
   const refusals = [
@@ -300,6 +312,7 @@ const checks = [
   a_conversation_reaches_those_who_are_in_it,
   what_one_device_has_read_the_other_is_told,
   a_workspace_is_heard_as_soon_as_it_is_accepted,
+  what_is_asked_of_all_workspaces_is_answered_while_one_is_left,
   refusals_are_answers_and_without_a_callback_errors,
   what_is_too_big_or_binary_is_refused_and_the_connection_lives,
   pings_of_the_application_are_answered,

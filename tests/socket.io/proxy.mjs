@@ -5,6 +5,7 @@ import net from "node:net";
 export class Proxy {
   #pairs = new Set();
   #down = false;
+  #last_words = false;
 
   /** A proxy before the server at this address; `base` is its own. */
   static async before(base) {
@@ -15,7 +16,10 @@ export class Proxy {
       const far = net.connect({ host: "127.0.0.1", port });
       const pair = { near, far, frozen: false };
       proxy.#pairs.add(pair);
-      near.on("data", (bytes) => far.write(bytes));
+      near.on("data", (bytes) => {
+        far.write(bytes);
+        if (proxy.#last_words) proxy.down();
+      });
       far.on("data", (bytes) => near.write(bytes));
       near.on("error", () => {}).on("close", () => proxy.#ended(pair, far));
       far.on("error", () => {}).on("close", () => proxy.#ended(pair, near));
@@ -42,8 +46,13 @@ export class Proxy {
     this.#pairs.clear();
   }
 
+  /** The next that a client says is passed on, and then all connections are lost. */
+  down_after_next() {
+    this.#last_words = true;
+  }
+
   up() {
-    this.#down = false;
+    this.#down = this.#last_words = false;
   }
 
   /** The connections that there are pass nothing on any more, not even their end. New ones do. */

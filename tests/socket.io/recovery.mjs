@@ -97,6 +97,29 @@ async function a_burst_with_a_drop_in_it_again_and_again_arrives_whole({ options
   proxy.close();
 }
 
+/** The server has its request to come back, and the client has no answer. */
+async function a_client_that_is_lost_again_while_it_comes_back_loses_nothing({ options }) {
+  const proxy = await Proxy.before(base);
+  const speaker = await dana.entered();
+  const socket = await pia.entered({ options, base: proxy.base });
+  for (let n = 0; n < 10; n++) {
+    await away(
+      socket,
+      () => proxy.down(),
+      async () => {
+        await say(speaker, channel, `missed ${n}`);
+        proxy.up();
+        // By then the request is on its way to the proxy.
+        socket.io.once("open", () => proxy.down_after_next());
+        socket.io.once("close", () => proxy.up());
+      },
+    );
+    assert.equal(socket.recovered, true, `${n}`);
+  }
+  assert.deepEqual(socket.ear.texts(), Array.from({ length: 10 }, (_, n) => `missed ${n}`));
+  proxy.close();
+}
+
 async function a_client_that_has_received_nothing_gets_all_since_it_came({ options }) {
   const speaker = await dana.entered();
   const socket = await pia.entered({ options });
@@ -385,6 +408,7 @@ const everywhere = [
   what_was_missed_over_a_planned_restart_comes_after_it,
 ];
 const once = [
+  a_client_that_is_lost_again_while_it_comes_back_loses_nothing,
   an_idle_client_comes_back_with_the_offset_of_long_ago,
   a_message_that_was_deleted_meanwhile_is_not_shown,
   whoever_left_the_workspace_meanwhile_begins_anew,

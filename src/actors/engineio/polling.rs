@@ -114,6 +114,18 @@ pub struct Duplicate {
 }
 
 impl Polling {
+    /// Takes what is to be fetched; false when there is too much of it.
+    pub fn take(&mut self, unit: &[Message<'_>], bytes_max: usize) -> bool {
+        if !self.buffer.has_room(unit, bytes_max) {
+            self.flush(Instant::now());
+        }
+        let fits = self.buffer.has_room(unit, bytes_max);
+        if fits {
+            self.buffer.push(unit, true);
+        }
+        fits
+    }
+
     pub fn wait(&mut self, answer: oneshot::Sender<Polled>, now: Instant) -> Result<(), Duplicate> {
         let noop_at = self.upgrade.as_ref().filter(|upgrade| upgrade.probed).map(|_| now + HOLD);
         let second = Waiting { answer, noop_at };

@@ -18,6 +18,32 @@ use crate::protocol::frame::{self, Header, Opcode};
 /// How often a socket that owes something, or is being closed, is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Texts that are put together for one write, each a message.
+#[derive(Default)]
+pub struct Together {
+    bytes: Vec<u8>,
+    frames: u32,
+}
+
+/// What is kept for the next use.
+const TOGETHER_BYTES_KEPT: usize = 128 * 1024;
+
+impl Together {
+    pub fn text(&mut self, pieces: &[&str]) {
+        self.bytes.extend_from_slice(header(&Message::Text(pieces)).as_ref());
+        self.bytes.extend_from_slice(MESSAGE.as_bytes());
+        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece.as_bytes()));
+        self.frames += 1;
+    }
+
+    /// Begins anew, in the same memory.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(TOGETHER_BYTES_KEPT);
+        self.frames = 0;
+    }
+}
+
 pub struct Socket {
     pub id: ConnectionId,
     pub outbox: Rc<Outbox>,
@@ -46,6 +72,18 @@ impl Socket {
         }
         let frames = u32::try_from(unit.len()).unwrap_or(u32::MAX);
         let too_slow = self.outbox.send_pieces(&pieces, frames);
+        self.watch();
+        too_slow
+    }
+
+    /// Sends what was put together, if anything was. True when the client was dropped as too slow by it.
+    #[must_use]
+    pub fn send_together(&self, together: &mut Together) -> bool {
+        if together.frames == 0 {
+            return false;
+        }
+        let too_slow = self.outbox.send_slice(&together.bytes, together.frames);
+        together.clear();
         self.watch();
         too_slow
     }

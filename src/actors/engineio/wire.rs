@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::actors::engineio::polling::{Polling, Upgrade, packet};
 use crate::actors::engineio::session::Settle;
 use crate::actors::engineio::sessions::Found;
-use crate::actors::engineio::socket::Socket;
+use crate::actors::engineio::socket::{Socket, Together};
 use crate::actors::engineio::upper::{Gone, Message};
 use crate::actors::line::ConnectionId;
 use crate::protocol::close::Close;
@@ -71,6 +71,39 @@ impl State {
     fn give_up(&mut self) {
         self.phase = Phase::Ended;
         self.carrier = Carrier::Polling(Polling::default());
+    }
+}
+
+thread_local! {
+    /// What is being put together. Calls to a wire do not lie within each other.
+    static TOGETHER: RefCell<Together> = RefCell::default();
+}
+
+/// Takes the texts of [`Wire::send_run`].
+pub struct Run<'a>(Sink<'a>);
+
+enum Sink<'a> {
+    Socket(&'a mut Together),
+    Polling {
+        polling: &'a mut Polling,
+        bytes_max: usize,
+    },
+    /// The session has ended, or what was given was too much.
+    Nowhere,
+}
+
+impl Run<'_> {
+    /// A message, in pieces like [`Message::Text`].
+    pub fn text(&mut self, pieces: &[&str]) {
+        match &mut self.0 {
+            Sink::Socket(together) => together.text(pieces),
+            Sink::Polling { polling, bytes_max } => {
+                if !polling.take(&[Message::Text(pieces)], *bytes_max) {
+                    self.0 = Sink::Nowhere;
+                }
+            }
+            Sink::Nowhere => {}
+        }
     }
 }
 
@@ -138,14 +171,33 @@ impl Wire {
         let too_slow = match &mut state.carrier {
             Carrier::Socket(socket) => socket.send(unit),
             Carrier::Polling(polling) => {
-                if !polling.buffer.has_room(unit, self.queue_bytes_max) {
-                    polling.flush(Instant::now());
-                }
-                let fits = polling.buffer.has_room(unit, self.queue_bytes_max);
-                if fits {
-                    polling.buffer.push(unit, true);
-                    self.wake_for(polling);
-                }
+                let fits = polling.take(unit, self.queue_bytes_max);
+                self.wake_for(polling);
+                !fits
+            }
+        };
+        if too_slow {
+            self.end(&mut state, Gone::Closed(Close::TooSlow), Last::Packet(CLOSE));
+        }
+    }
+
+    /// Sends the texts that `make` makes, each as a unit of its own; a socket gets them in one write. `make` is called in any case, and must not call
+    /// the wire.
+    pub fn send_run(&self, make: impl FnOnce(&mut Run<'_>)) {
+        let mut state = self.state.borrow_mut();
+        if state.phase != Phase::Open {
+            return make(&mut Run(Sink::Nowhere));
+        }
+        let too_slow = match &mut state.carrier {
+            Carrier::Socket(socket) => TOGETHER.with_borrow_mut(|together| {
+                make(&mut Run(Sink::Socket(together)));
+                socket.send_together(together)
+            }),
+            Carrier::Polling(polling) => {
+                let mut run = Run(Sink::Polling { polling, bytes_max: self.queue_bytes_max });
+                make(&mut run);
+                let fits = !matches!(run.0, Sink::Nowhere);
+                self.wake_for(polling);
                 !fits
             }
         };

@@ -5,10 +5,10 @@ use actix::Addr;
 use crate::actors::lobby::Kind;
 use crate::actors::room::Room;
 use crate::actors::speech::Tag;
-use crate::protocol::circle::{self, Command, Query};
-use crate::protocol::decode::{Body, Decoded};
+use crate::protocol::circle::{self, Body, Command, Query};
+use crate::protocol::decode::Decoded;
 use crate::protocol::error::{ErrorCode, Rejection};
-use crate::protocol::ids::{CommandId, RoomId, RoomKind};
+use crate::protocol::ids::{CircleId, CommandId, RoomId, RoomKind};
 use crate::rooms::circle::Circle;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::connection::Connection;
@@ -25,13 +25,12 @@ impl Connection {
         match body {
             // Answered before.
             Body::Ping => {}
-            Body::Command(command @ Command::Locate { .. }) => self.locate(command, tag, id.as_ref()),
-            Body::Command(command) => self.to_named_or_all(command, tag, id.as_ref()),
+            Body::Command(command @ Command::Locate { .. }, _) => self.locate(command, tag, id.as_ref()),
+            Body::Command(command, circle) => self.to_named_or_all(command, circle, tag, id.as_ref()),
             Body::Query(query) => {
                 self.mark_subscribed(query == Query::Subscribe);
                 self.to_all::<Circle>(tag, None, Sum::Done, || Request::Query(query.clone()));
             }
-            Body::Signal(none) => match none {},
         }
     }
 
@@ -47,8 +46,8 @@ impl Connection {
         }
     }
 
-    fn to_named_or_all(&self, command: Command, tag: Option<Tag>, id: Option<&CommandId>) {
-        let Some(circle) = command.circle().map(RoomId::circle) else {
+    fn to_named_or_all(&self, command: Command, circle: Option<CircleId>, tag: Option<Tag>, id: Option<&CommandId>) {
+        let Some(circle) = circle.as_ref().map(RoomId::circle) else {
             return self.to_all::<Circle>(tag, id, Sum::Done, || Request::Command(command.clone()));
         };
         match self.room::<Circle>(Some(&circle)) {

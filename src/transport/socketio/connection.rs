@@ -15,7 +15,7 @@ use crate::actors::bucket::{Bucket, Strikes};
 use crate::actors::engineio::upper::{Gone, Message};
 use crate::actors::engineio::wire::{Ending, Wire};
 use crate::actors::hub::{self, HubRef};
-use crate::actors::line::{ConnectionId, Line, LineSession, RoomNo, Speaker, Voice};
+use crate::actors::line::{ConnectionId, Heard, Line, LineSession, RoomNo, Speaker, Voice};
 use crate::actors::lobby::AnyRoom;
 use crate::actors::parts::Frames;
 use crate::actors::room::{Cursor, Join};
@@ -230,8 +230,10 @@ impl Connection {
         self.state.borrow().phase == Phase::Over
     }
 
+    /// True when an event can be dealt with: every room that the connection is coming into has been told of it, so that what is sent to it is heard there.
     pub fn is_ready(&self) -> bool {
-        self.state.borrow().phase == Phase::Open
+        let state = self.state.borrow();
+        state.phase == Phase::Open && state.places.iter().all(|place| place.room.is_some())
     }
 
     /// Brings it into its rooms; a client that comes back goes on where it was, if every room has what it missed.
@@ -440,7 +442,7 @@ impl Connection {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             if let (Some(recoveries), Some(pid)) = (&self.shared.recoveries, &state.pid) {
-                recoveries.forget(pid);
+                recoveries.forget(pid, &self.user);
             }
             state.sid = random::token();
             state.pid = Some(random::token());
@@ -468,7 +470,7 @@ impl Connection {
     /// Whoever has the pid can take the connection over.
     fn make_known(&self, pid: &str) {
         if let Some(recoveries) = &self.shared.recoveries {
-            recoveries.live(pid, self.id, self.hub.clone());
+            recoveries.live(pid, &self.user, self.id, self.hub.clone());
         }
     }
 
@@ -480,22 +482,27 @@ impl Connection {
             held
         };
         for (room, frames, seq) in held {
-            self.say_of(&room, &frames, seq);
+            let mut state = self.state.borrow_mut();
+            if let Some(at) = state.places.iter().position(|place| place.id == room) {
+                self.say_of(&mut state, at, &[Heard { frames: Some(&frames), seq }]);
+            }
         }
     }
 
-    /// Frames of a room that the connection is in, as events.
-    fn say_of(&self, room: &RoomId, frames: &Frames, seq: Option<i64>) {
-        let mut state = self.state.borrow_mut();
-        let Some(place) = state.places.iter_mut().find(|place| place.id == *room) else { return };
-        place.seq = seq.unwrap_or(place.seq);
-        let epoch = place.epoch;
-        if !frames.is_empty() {
-            frames.events().iter().for_each(|event| self.put(&mut state, event, false));
-        }
-        if let Some(seq) = seq {
-            state.offsets.said(room, seq, epoch, frames.len(), Instant::now());
-        }
+    /// What the room of a place says, as events in one write.
+    fn say_of(&self, state: &mut State, at: usize, heard: &[Heard<'_>]) {
+        let State { places, offsets, pid, .. } = state;
+        let (place, now) = (&mut places[at], Instant::now());
+        self.wire.send_run(|run| {
+            for &Heard { frames, seq } in heard {
+                place.seq = seq.unwrap_or(place.seq);
+                let events = frames.filter(|frames| !frames.is_empty()).map_or(&[][..], |frames| frames.events());
+                events.iter().for_each(|event| with_offset(event, pid.as_deref(), offsets, |pieces| run.text(pieces)));
+                if let Some(seq) = seq {
+                    offsets.said(&place.id, seq, place.epoch, frames.map_or(0, Frames::len), now);
+                }
+            }
+        });
     }
 
     /// Frames that are no change of a room.
@@ -506,12 +513,10 @@ impl Connection {
 
     /// One event, with its offset if it has one. What is fed does not count against the bound of what may wait.
     fn put(&self, state: &mut State, event: &ByteString, fed: bool) {
-        let tail = match &state.pid {
-            Some(pid) => format!(",\"{}-{}\"]", mark(pid), state.offsets.next()),
-            None => "]".to_owned(),
-        };
-        let unit = [Message::Text(&["2", event, &tail])];
-        if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
+        with_offset(event, state.pid.as_deref(), &mut state.offsets, |pieces| {
+            let unit = [Message::Text(pieces)];
+            if fed { self.wire.feed(&unit) } else { self.wire.send(&unit) }
+        });
     }
 
     /// The connection is in a workspace.
@@ -589,7 +594,7 @@ impl Connection {
             };
             match kept {
                 Some(kept) if gone.is_some_and(can_come_back) => recoveries.keep(pid, kept),
-                _ => recoveries.forget(pid),
+                _ => recoveries.forget(pid, &self.user),
             }
         }
         Some(std::mem::take(&mut state.places))
@@ -608,9 +613,17 @@ impl Connection {
         Kept { user: self.user.clone(), sid: state.sid.clone(), subscribed: state.subscribed, offsets: state.offsets.clone() }
     }
 
-    fn hold(&self, state: &mut State, room: RoomId, frames: &Frames, seq: Option<i64>) {
-        state.held_bytes += cost_to_hold(frames);
-        state.held.push((room, frames.clone(), seq));
+    /// What a room says before it can be passed on.
+    fn hold(&self, state: &mut State, at: usize, heard: &[Heard<'_>]) {
+        let place = &mut state.places[at];
+        for &Heard { frames, seq } in heard {
+            let frames = frames.cloned().unwrap_or_default();
+            state.held_bytes += cost_to_hold(&frames);
+            match &mut place.held {
+                Some(held) => held.push((frames, seq)),
+                None => state.held.push((place.id.clone(), frames, seq)),
+            }
+        }
         if state.held_bytes > HELD_BYTES_MAX {
             self.wire.close(Ending::Cut(Close::TooSlow));
         }
@@ -627,6 +640,30 @@ fn rooms_of(db: &mut Db, user: &UserId) -> QueryResult<Vec<RoomId>> {
     let workspaces = workspaces_of(db, user)?;
     let circles = circles_of(db, user)?;
     Ok(workspaces.iter().map(RoomId::workspace).chain(circles.iter().map(RoomId::circle)).collect())
+}
+
+/// The text of an event, with its offset if it has one, in pieces.
+fn with_offset(event: &str, pid: Option<&str>, offsets: &mut Offsets, give: impl FnOnce(&[&str])) {
+    match pid {
+        Some(pid) => give(&["2", event, ",\"", mark(pid), "-", decimal(offsets.next(), &mut [0; DIGITS_MAX]), "\"]"]),
+        None => give(&["2", event, "]"]),
+    }
+}
+
+/// Digits of the greatest `u64`.
+const DIGITS_MAX: usize = 20;
+
+/// A number as text, in memory of the caller's: one is written for each delivery.
+fn decimal(mut number: u64, digits: &mut [u8; DIGITS_MAX]) -> &str {
+    let mut first = DIGITS_MAX;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return std::str::from_utf8(&digits[first..]).expect("digits are text");
+        }
+    }
 }
 
 /// A client that violated the protocol begins anew.
@@ -721,33 +758,21 @@ impl Speaker for Connection {
             self.show(entry, asked);
         }
         for (frames, seq) in held {
-            self.say(no, &frames, seq);
+            self.say(no, &[Heard { frames: Some(&frames), seq }]);
         }
         self.settle_soon();
     }
 
-    fn say(&self, no: RoomNo, frames: &Frames, seq: Option<i64>) -> bool {
-        let room = {
-            let mut state = self.state.borrow_mut();
-            let state = &mut *state;
-            let Some(place) = state.places.iter_mut().find(|place| place.no == Some(no)) else { return false };
-            if let Some(held) = &mut place.held {
-                held.push((frames.clone(), seq));
-                state.held_bytes += cost_to_hold(frames);
-                if state.held_bytes > HELD_BYTES_MAX {
-                    self.wire.close(Ending::Cut(Close::TooSlow));
-                }
-                return false;
-            }
-            let room = place.id.clone();
-            if let Phase::Entering { recovering: Some(_) } = state.phase {
-                self.hold(state, room, frames, seq);
-                return false;
-            }
-            room
-        };
+    fn say(&self, no: RoomNo, heard: &[Heard<'_>]) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(at) = state.places.iter().position(|place| place.no == Some(no)) else { return false };
+        let is_recovering = matches!(state.phase, Phase::Entering { recovering: Some(_) });
+        if is_recovering || state.places[at].held.is_some() {
+            self.hold(&mut state, at, heard);
+            return false;
+        }
         let was_open = self.wire.is_open();
-        self.say_of(&room, frames, seq);
+        self.say_of(&mut state, at, heard);
         was_open && !self.wire.is_open()
     }
 
@@ -820,6 +845,8 @@ impl Speaker for Connection {
                 let gone = Some(Gone::Closed(close));
                 // At once, so that whoever takes its place finds what was kept.
                 if let Some(places) = self.stop(gone) {
+                    // It makes room for the one that takes its place, which must not drive out another.
+                    self.shared.connections.registry.remove(&self.user, self.id);
                     let connection = self.me();
                     actix::spawn(async move { connection.clear_away(places, gone) });
                 }
@@ -861,5 +888,17 @@ impl Connection {
                 connection.settle();
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_anybody_writes_it() {
+        for number in [0, 7, 10, 99, 100, 1_234_567_890, u64::MAX] {
+            assert_eq!(decimal(number, &mut [0; DIGITS_MAX]), number.to_string());
+        }
     }
 }

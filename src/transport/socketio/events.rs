@@ -27,7 +27,7 @@ use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::client::cost;
-use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
+use crate::transport::socketio::connection::{Asked, Connection};
 use crate::transport::socketio::gather::{Gather, Sum};
 use crate::transport::socketio::offsets::Position;
 

@@ -46,7 +46,7 @@ struct Stored {
     offsets: StoredOffsets,
 }
 
-/// A `pid` is a bearer secret: it is known here, and written down, only by its hash.
+/// A `pid` is a bearer secret: it is known here, and written down, only by its hash with the user. So it is worth nothing to anybody else.
 type PidHash = String;
 
 #[derive(Default)]
@@ -76,18 +76,18 @@ impl Recoveries {
     }
 
     /// A connection can be taken over by whoever knows its pid.
-    pub fn live(&self, pid: &str, connection: ConnectionId, hub: HubRef) {
-        self.lock().live.insert(hash(pid), (connection, hub));
+    pub fn live(&self, pid: &str, user: &UserId, connection: ConnectionId, hub: HubRef) {
+        self.lock().live.insert(hash(pid, user), (connection, hub));
     }
 
     /// A connection has ended for good.
-    pub fn forget(&self, pid: &str) {
-        self.lock().live.remove(&hash(pid));
+    pub fn forget(&self, pid: &str, user: &UserId) {
+        self.lock().live.remove(&hash(pid, user));
     }
 
     /// A connection has lost its transport.
     pub fn keep(&self, pid: &str, kept: Kept) {
-        let (pid, now) = (hash(pid), Instant::now());
+        let (pid, now) = (hash(pid, &kept.user), Instant::now());
         let mut state = self.lock();
         state.live.remove(&pid);
         state.entries += kept.offsets.len();
@@ -96,21 +96,20 @@ impl Recoveries {
         state.forget_old(now);
     }
 
-    /// The connection of this pid, for its user alone. It cannot be taken again, and if it still lives it ends.
+    /// The user's connection of this pid. It cannot be taken again, and if it still lives it ends.
     pub async fn take(&self, pid: &str, user: &UserId, database: &Database, arrived_after: Duration) -> Option<Kept> {
-        let pid = hash(pid);
+        let pid = hash(pid, user);
         let live = self.lock().live.get(&pid).cloned();
         if let Some((connection, hub)) = live {
             // It ends before the hub answers, and has been kept then.
             hub.addr.send(CloseOne(connection, Close::Replaced)).await.ok()?;
         }
         let known = self.lock().take(&pid);
-        let kept = match known {
+        match known {
             Some(kept) => Some(kept),
             None if self.began.elapsed() > RECOVERY_SPAN => None,
             None => read(pid, database, arrived_after).await,
-        };
-        kept.filter(|kept| kept.user == *user)
+        }
     }
 
     /// Writes down all that is kept, for the process that comes after this one.
@@ -170,6 +169,6 @@ async fn read(pid: PidHash, database: &Database, arrived_after: Duration) -> Opt
     Some(Kept { user, sid, subscribed, offsets })
 }
 
-fn hash(pid: &str) -> PidHash {
-    Sha256::digest(pid).iter().map(|byte| format!("{byte:02x}")).collect()
+fn hash(pid: &str, user: &UserId) -> PidHash {
+    Sha256::digest(format!("{user}\0{pid}")).iter().map(|byte| format!("{byte:02x}")).collect()
 }

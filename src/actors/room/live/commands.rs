@@ -277,7 +277,7 @@ impl<L: StoredRoom> Live<L> {
     ) {
         if effects.unnumbered {
             self.commit(None, command, effects.rows, room);
-            return self.say_presence(&effects.parts);
+            return self.say_presence(effects.parts);
         }
         self.head += 1;
         let encoding = encode_of(&self.logic, &effects.parts, Some(self.head));
