@@ -25,14 +25,9 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::GET, "/api/circles/{id}/members", list, "The members of a circle", |call| {
         call.pages().gives::<List>(200, "A page of them").refuses(&[404])
     });
-    routes.call(
-        tag,
-        Method::DELETE,
-        "/api/circles/{id}/members/{userId}",
-        remove,
-        "Take out a member; by the owner, or oneself",
-        |call| call.gives_nothing(204, "He or she is no member any more").refuses(&[403, 404, 503]),
-    );
+    routes.call(tag, Method::DELETE, "/api/circles/{id}/members/{userId}", remove, "Take out a member; by the owner, or oneself", |call| {
+        call.gives_nothing(204, "He or she is no member any more").refuses(&[403, 404, 503])
+    });
 }
 
 #[derive(Serialize, JsonSchema)]

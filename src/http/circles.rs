@@ -30,9 +30,7 @@ pub fn routes(routes: &mut Routes) {
         call.takes::<Named>().gives::<NewlyMade>(201, "It was made")
     });
     routes.call(tag, Method::GET, "/api/circles", list, "The caller's circles", |call| call.pages().gives::<List>(200, "A page of them"));
-    routes.call(tag, Method::GET, "/api/circles/{id}", get, "A circle", |call| {
-        call.gives::<Circle>(200, "The circle").refuses(&[404])
-    });
+    routes.call(tag, Method::GET, "/api/circles/{id}", get, "A circle", |call| call.gives::<Circle>(200, "The circle").refuses(&[404]));
     routes.call(tag, Method::PATCH, "/api/circles/{id}", rename, "Rename a circle; by its owner", |call| {
         call.takes::<Named>().gives::<Circle>(200, "The circle as it is called").refuses(&[403, 404, 503])
     });

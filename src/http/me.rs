@@ -112,7 +112,8 @@ impl Progress {
 async fn export(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
     let format = Params::of(&request)?.choice("format", &Format::CHOICES)?.unwrap_or(Format::Json);
     let circles = circles_of(&api, &me.user).await?;
-    let listed: Vec<Value> = circles.iter().map(|circle| json!({"id": circle.id, "name": circle.name, "isMember": circle.is_member})).collect();
+    let listed: Vec<Value> =
+        circles.iter().map(|circle| json!({"id": circle.id, "name": circle.name, "isMember": circle.is_member})).collect();
     let head = json!({"user": {"id": me.user, "name": me.name, "email": me.email}, "circles": listed});
     let scribe = Scribe::new(format);
     let begin = scribe.begin(&head)?;

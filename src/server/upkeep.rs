@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Node, Running};
-use crate::actors::counts::Counts;
-use crate::actors::lobby::Rooms;
 use crate::actors::clock;
+use crate::actors::counts::Counts;
 use crate::actors::executor::{Database, StoreError};
 use crate::actors::hub::{Hubs, ListSessions, SessionsRead};
+use crate::actors::lobby::Rooms;
 use crate::cluster::node::{self, Lease};
 use crate::protocol::circle::Command;
 use crate::protocol::ids::RoomId;

@@ -75,11 +75,7 @@ const STEPS: [Step; 5] = [
             "message_fts_config",
         ],
     },
-    Step {
-        version: "20261121000005",
-        name: "circles",
-        makes: &["circle", "circle_member", "circle_invite", "location", "app_password"],
-    },
+    Step { version: "20261121000005", name: "circles", makes: &["circle", "circle_member", "circle_invite", "location", "app_password"] },
 ];
 
 /// Held by PostgreSQL for as long as somebody migrates: any number that nobody else uses.

@@ -57,7 +57,12 @@ fn location(position: &Position, tid: &str, topic: &str) -> Value {
     put("lat", json!(position.latitude));
     put("lon", json!(position.longitude));
     put("acc", whole(position.accuracy));
-    let optional = [("alt", position.altitude), ("vel", position.speed.map(|speed| speed * KMH_PER_MS)), ("cog", position.heading), ("batt", position.battery)];
+    let optional = [
+        ("alt", position.altitude),
+        ("vel", position.speed.map(|speed| speed * KMH_PER_MS)),
+        ("cog", position.heading),
+        ("batt", position.battery),
+    ];
     optional.into_iter().filter_map(|(name, value)| Some((name, value?))).for_each(|(name, value)| put(name, whole(value)));
     Value::Object(message)
 }

@@ -119,14 +119,17 @@ mod tests {
     fn other_messages_are_passed_over_and_a_list_keeps_its_order() {
         let at = |tst: i64| json!({"_type": "location", "tst": tst, "lat": 0, "lon": 0});
         assert!(reports(json!({"_type": "waypoint", "lat": 1})) == Ok(vec![]));
-        let times: Vec<i64> = reports(json!([at(2), {"_type": "lwt"}, at(1)])).expect("is a list").iter().map(|r| r.position.timestamp.ms()).collect();
+        let times: Vec<i64> =
+            reports(json!([at(2), {"_type": "lwt"}, at(1)])).expect("is a list").iter().map(|r| r.position.timestamp.ms()).collect();
         assert_eq!(times, [2_000, 1_000]);
     }
 
     #[test]
     fn a_complaint_names_the_field_and_not_its_value() {
         let good = json!({"_type": "location", "tst": 1, "lat": 48.137, "lon": 11.575});
-        for (field, value) in [("lat", json!(91.12345)), ("lat", json!("48.137")), ("lon", json!(-180.5)), ("tst", json!(-1)), ("tst", json!(null))] {
+        for (field, value) in
+            [("lat", json!(91.12345)), ("lat", json!("48.137")), ("lon", json!(-180.5)), ("tst", json!(-1)), ("tst", json!(null))]
+        {
             let mut body = good.clone();
             body[field] = value;
             let Refusal(rejection) = reports(body).expect_err(field);

@@ -29,9 +29,7 @@ pub fn load_circle(db: &mut Db, id: &CircleId) -> QueryResult<Option<StoredCircl
     })
 }
 
-
-type MemberColumns =
-    (i32, String, String, String, At, i64, Option<At>, bool, Option<At>, String, Option<At>, Option<At>);
+type MemberColumns = (i32, String, String, String, At, i64, Option<At>, bool, Option<At>, String, Option<At>, Option<At>);
 
 /// The members of a circle, and those who were, as [`MemberColumns`].
 macro_rules! members {

@@ -9,8 +9,8 @@ mod values;
 mod write;
 
 pub use find::circles_of;
+pub(in crate::store) use load::{PointColumns, sharing_of, stored_point};
 pub use load::{load_circle, load_member};
 pub use rare::EXPIRED_PER_ROW;
-pub(in crate::store) use load::{PointColumns, sharing_of, stored_point};
 pub(in crate::store) use values::{role, role_label};
 pub(crate) use write::Writer;

@@ -64,12 +64,10 @@ pub fn count_older(db: &mut Db, circle: &CircleId, before: Timestamp) -> QueryRe
 /// Deletes somebody's points in a circle that he or she is not in any more. Its room knows nothing of them.
 pub fn delete_of_former_member(db: &mut Db, circle: &CircleId, user: &UserId) -> QueryResult<()> {
     use crate::store::schema::circle_member as member;
-    let is_member = diesel::dsl::exists(member::table.filter(
-        member::circle_id.eq(circle.as_str()).and(member::user_id.eq(user.as_str())).and(member::left_at.is_null()),
-    ));
-    let rows = d::table
-        .filter(d::circle_id.eq(circle.as_str()).and(d::user_id.eq(user.as_str())))
-        .filter(diesel::dsl::not(is_member));
+    let is_member = diesel::dsl::exists(
+        member::table.filter(member::circle_id.eq(circle.as_str()).and(member::user_id.eq(user.as_str())).and(member::left_at.is_null())),
+    );
+    let rows = d::table.filter(d::circle_id.eq(circle.as_str()).and(d::user_id.eq(user.as_str()))).filter(diesel::dsl::not(is_member));
     on!(db, c => diesel::delete(rows).execute(c))?;
     Ok(())
 }
