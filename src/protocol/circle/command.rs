@@ -34,7 +34,26 @@ pub struct Position {
     pub battery: Option<f64>,
 }
 
-/// A position that only the members can read: base64, 4 KiB at the most, stored and passed on unread.
+impl Position {
+    /// What is wrong with it, without saying where it is.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let is_within = |value: f64, from: f64, to: f64| (from..=to).contains(&value);
+        let may_be = |value: Option<f64>, from: f64, to: f64| value.is_none_or(|value| is_within(value, from, to));
+        let rules = [
+            (is_within(self.latitude, -90.0, 90.0), "latitude: must be −90…90"),
+            (is_within(self.longitude, -180.0, 180.0), "longitude: must be −180…180"),
+            (is_within(self.accuracy, 0.0, f64::MAX), "accuracy: must be 0 or more"),
+            (may_be(self.altitude, f64::MIN, f64::MAX), "altitude: must be a number"),
+            (may_be(self.speed, 0.0, f64::MAX), "speed: must be 0 or more"),
+            (may_be(self.heading, 0.0, 360.0), "heading: must be 0–360"),
+            (may_be(self.battery, 0.0, 100.0), "battery: must be 0–100"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule))
+    }
+}
+
+/// A position that only the members can read, stored and passed on unread. `ciphertext` and `nonce` are base64, of the standard or the URL-safe
+/// alphabet, padded or not; decoded they have 4 KiB together at the most.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sealed {
@@ -43,7 +62,7 @@ pub struct Sealed {
     pub key_version: KeyVersion,
 }
 
-/// As the client wrote it: a number or a text.
+/// As the client wrote it: a number, or a text of 1–64 characters.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum KeyVersion {

@@ -30,6 +30,8 @@ pub mod gate;
 mod joining;
 mod roster;
 pub mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
