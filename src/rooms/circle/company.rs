@@ -89,13 +89,18 @@ impl Company<Circle> for Here {
         if std::mem::replace(&mut self.news, room.news.count) == room.news.count {
             return Vec::new();
         }
-        self.look_at_ends(room, now);
         let Some(no) = room.news.of else { return Vec::new() };
+        // Whoever shares anew just when his time is over: that it was over is owed, since what the others know of him is forgotten here.
+        let is_over = self.ends.iter().any(|&(at, who)| who == no && at <= now);
+        self.look_at_ends(room, now);
+        let over = room.roster.numbered(no).filter(|_| is_over);
+        let over = over.map(|person| ServerMessage::SharingChanged { user_id: person.user.clone(), enabled: false, until: None });
         let members = room.roster.members();
         // Whoever is no member any more is not here either. That he shares nothing comes first: by it a position that waits is replaced.
         let gone = if members.contains(no) { None } else { self.people.remove(&no) };
         let offline = gone.map(|person| ServerMessage::UserOffline { user_id: person.user });
-        part(members.clone(), room.sharing_changed(no, now).into_iter().chain(offline))
+        let sharing = room.sharing_changed(no, now).filter(|sharing| over.as_ref() != Some(sharing));
+        part(members.clone(), over.into_iter().chain(sharing).chain(offline))
     }
 
     fn deadline(&self) -> Option<Timestamp> {

@@ -107,6 +107,21 @@ fn sharing_ends_by_itself() {
 }
 
 #[test]
+fn an_end_that_was_not_told_yet_is_told_before_a_new_beginning() {
+    let mut family = Family::new();
+    for (again, said) in
+        [(true, vec![changed("anna", false, None), changed("anna", true, None)]), (false, vec![changed("anna", false, None)])]
+    {
+        let until = family.after(60);
+        family.done("anna", share_until(until));
+        family.now = until.ms();
+        let done = family.done("anna", share(again));
+        assert_eq!(family.heard(&done.said)[0].1, said.concat());
+        assert_eq!(family.here.deadline(), None);
+    }
+}
+
+#[test]
 fn two_ends_at_once_are_told_one_after_the_other() {
     let mut family = Family::new();
     let ben = family.member("ben");
