@@ -140,6 +140,7 @@ struct Running {
     recoveries: Option<Arc<Recoveries>>,
     room_context: Arc<RoomContext>,
     readiness: Arc<Readiness>,
+    rooms: Rooms,
     server: ServerHandle,
 }
 
@@ -180,7 +181,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
         base_url: settings.base_url.as_ref().map(|origin| origin.as_str().to_owned()),
         upload_bytes_max: settings.max_upload_bytes,
         metrics_elsewhere: settings.metrics_addr.is_some(),
-        ..Api::new(database.clone(), Arc::new(rooms), counts.clone(), readiness.clone())
+        ..Api::new(database.clone(), Arc::new(rooms.clone()), counts.clone(), readiness.clone())
     });
     let shared_hubs = web::Data::from(hubs.clone());
     let recoveries = settings.connection_state_recovery.then(Arc::<Recoveries>::default);
@@ -230,7 +231,7 @@ async fn run(settings: Settings, secret: String, listener: TcpListener, address:
     }
     let engines = engines.into_iter().map(|(_, engine)| engine).collect();
     let running =
-        Running { settings, node, database, journal, hubs, engines, recoveries, room_context, readiness, server: server.handle() };
+        Running { settings, node, database, journal, hubs, engines, recoveries, room_context, readiness, rooms, server: server.handle() };
     upkeep::start(&running);
     say_ready(&running.settings, address);
     let served = actix::spawn(server);

@@ -196,7 +196,7 @@ impl File {
         // A Socket.IO client is told by the acknowledgement of `campaign:join`.
         for said in all_said(vocabulary).filter(|said| said.kind != "connected") {
             let docs = comment(&docs(&said.schema, &said.kind)?, "  ");
-            self.raw(&format!("{docs}  \"{}\": (event: {}) => void;\n", said.kind, event_name(&said.kind)));
+            self.raw(&format!("{docs}  \"{}\": (event: {}) => void;\n", said.kind, argument(&said.kind)));
         }
         self.raw("}\n\n/** For `socket.emit(…)` and `socket.emitWithAck(…)`. */\nexport interface ClientToServerEvents {\n");
         let mut known = BTreeSet::new();
@@ -251,8 +251,21 @@ fn all_asked(vocabulary: &Vocabulary) -> impl Iterator<Item = &Asked> {
     vocabulary.socket_io.iter().chain(vocabulary.rooms.iter().flat_map(|room| &room.commands))
 }
 
+/// What is said in several rooms is the same in all.
 fn all_said(vocabulary: &Vocabulary) -> impl Iterator<Item = &Said> {
-    vocabulary.connection.iter().chain(vocabulary.rooms.iter().flat_map(|room| &room.frames))
+    let mut known = BTreeSet::new();
+    let all = vocabulary.connection.iter().chain(vocabulary.rooms.iter().flat_map(|room| &room.frames));
+    all.filter(move |said| known.insert(said.kind.as_str()))
+}
+
+/// The argument of an event of Socket.IO: its fields, but for a few that stock clients of circles expect as plain texts.
+fn argument(kind: &str) -> String {
+    match kind {
+        "user:online" | "user:offline" => "UserId".into(),
+        // A plain text, its message, when a `location:*` event is refused.
+        "error" => format!("{} | string", event_name(kind)),
+        _ => event_name(kind),
+    }
 }
 
 fn has_no_fields(answer: &Value) -> bool {
@@ -390,7 +403,7 @@ impl Shape {
     fn of_type(kind: &str, keywords: &Map<String, Value>, place: &str) -> Result<Shape, Unknown> {
         let known: &[&str] = match kind {
             "string" => &["minLength", "maxLength", "pattern", "format"],
-            "integer" => &["minimum", "maximum", "format"],
+            "integer" | "number" => &["minimum", "maximum", "format"],
             "boolean" | "null" => &[],
             "array" => &["items", "minItems", "maxItems"],
             "object" => &["properties", "required", "additionalProperties", "patternProperties"],
@@ -517,7 +530,7 @@ fn docs(schema: &Value, place: &str) -> Result<Vec<String>, Unknown> {
         bounds.extend(patterns.keys().map(|pattern| format!("keys match `{pattern}`")));
     }
     match schema.get("format").and_then(Value::as_str) {
-        None | Some("int32" | "int64" | "uint8" | "uint32" | "uint64") => {}
+        None | Some("int32" | "int64" | "uint8" | "uint32" | "uint64" | "double") => {}
         Some("date-time") => bounds.push("as `2026-01-28T01:02:03.456Z`".into()),
         Some(other) => return Err(Unknown(format!("{place}: the format `{other}`"))),
     }

@@ -22,6 +22,31 @@ export interface Author {
   name: string;
 }
 
+/** Where somebody is, in one of two shapes: a plain position, or a sealed one. */
+export interface Broadcast {
+  /** Whose position it is; twice, for clients of either habit. */
+  userId: UserId;
+  senderId: UserId;
+  senderName: string;
+  circleId: CircleId;
+  /** Metres. */
+  accuracy?: number;
+  /** Metres above sea level. */
+  altitude?: number;
+  /** Percent. */
+  battery?: number;
+  /** Degrees from north. */
+  heading?: number;
+  /** Of a plain position: it has this, `longitude`, `accuracy` and `timestamp`, and what else is known. */
+  latitude?: number;
+  longitude?: number;
+  /** Of a sealed position: it has nothing else. */
+  payload?: Sealed;
+  /** Metres a second. */
+  speed?: number;
+  timestamp?: Timestamp;
+}
+
 /** Whether a DM's changes are shown at once or wait in the queue. */
 export type BroadcastMode = "immediate" | "staged";
 
@@ -42,6 +67,12 @@ export type ChangeId = string;
  * 1–128 characters.
  */
 export type ChannelId = string;
+
+/**
+ * A family circle: `circle.id`.
+ * 1–128 characters.
+ */
+export type CircleId = string;
 
 /**
  * The `id` that a client gave to a command: 1–64 Unicode characters, chosen by the client, no U+0000.
@@ -91,6 +122,12 @@ export interface JoinedPlayer {
   userId: UserId;
   name: string;
 }
+
+/** As the client wrote it: a number, or a text of 1–64 characters. */
+export type KeyVersion =
+  /** At least 0. */
+  | Integer
+  | string;
 
 /** A message as it is told and listed. One that was deleted keeps its place and has no content. */
 export interface Message {
@@ -142,6 +179,12 @@ export interface Player {
   online: boolean;
 }
 
+/** How exactly the others see somebody. */
+export type Precision =
+  | "exact"
+  /** Rounded to about 1 km on the way out. */
+  | "approximate";
+
 /** Whether somebody is here, over all of his or her connections. */
 export type PresenceStatus = "active" | "away" | "offline";
 
@@ -157,6 +200,16 @@ export type ReactionAction = "added" | "removed";
 export type ResultMap = { [key: string]: PresenceStatus } | { channels: { [key: string]: Integer }; conversations: { [key: string]: Integer } };
 
 export type RoomType = "channel" | "dm";
+
+/**
+ * A position that only the members can read, stored and passed on unread. `ciphertext` and `nonce` are base64, of the standard or the URL-safe
+ * alphabet, padded or not; decoded they have 4 KiB together at the most.
+ */
+export interface Sealed {
+  ciphertext: string;
+  nonce: string;
+  keyVersion: KeyVersion;
+}
 
 /** Who sees a hex, as a DM reads it: `"all"`, `{"except": [userId]}` or `[userId]`. */
 export type Seen = Everyone | { except: UserId[] } | UserId[];
@@ -252,6 +305,12 @@ export interface TokenUpdates {
  */
 export type UserId = string;
 
+/** A time as a text, or in milliseconds since 1970. */
+export type When =
+  | Timestamp
+  /** At least 0. */
+  | Integer;
+
 /**
  * A team: `workspace.id`.
  * 1–128 characters.
@@ -335,6 +394,13 @@ export type PresenceFetchAnswer = { [key: string]: PresenceStatus };
 export interface UnreadFetchAnswer {
   channels: { [key: string]: Integer };
   conversations: { [key: string]: Integer };
+}
+
+/** What `location:update` is answered. */
+export interface LocationUpdateAnswer {
+  seq: Integer;
+  /** For `location:update`: false when the sender does not share with this circle, so that the point was not kept. */
+  stored: boolean;
 }
 
 /** What most commands are answered: the `seq` of the change, or of the room when nothing was to be changed. */
@@ -568,6 +634,75 @@ export interface UnreadMarkReadCommand {
   channelId?: ChannelId | null;
   conversationId?: ConversationId | null;
   id?: CommandId;
+}
+
+/**
+ * Where the sender is. Plain: `latitude`, `longitude`, `accuracy`, `timestamp` and what else is known. Or sealed end to end: `ciphertext`, `nonce`
+ * and `keyVersion`, and nothing else.
+ */
+export interface LocationUpdateCommand {
+  /**
+   * Metres.
+   * At least 0.
+   */
+  accuracy?: number | null;
+  /** Metres above sea level. */
+  altitude?: number | null;
+  /**
+   * Percent.
+   * 0–100.
+   */
+  battery?: number | null;
+  /** Base64; decoded it has 4 KiB at the most, together with `nonce`. */
+  ciphertext?: string | null;
+  /**
+   * Degrees from north.
+   * 0–360.
+   */
+  heading?: number | null;
+  id?: CommandId;
+  keyVersion?: KeyVersion | null;
+  /**
+   * Degrees.
+   * -90–90.
+   */
+  latitude?: number | null;
+  /**
+   * Degrees.
+   * -180–180.
+   */
+  longitude?: number | null;
+  /** Base64. */
+  nonce?: string | null;
+  /**
+   * Metres a second.
+   * At least 0.
+   */
+  speed?: number | null;
+  /** When it was measured. */
+  timestamp?: When | null;
+}
+
+/** This connection hears positions from now on, after the last known one of every other member who shares. */
+export interface LocationSubscribeCommand {
+  id?: CommandId;
+}
+
+/** This connection ceases to hear positions. */
+export interface LocationUnsubscribeCommand {
+  id?: CommandId;
+}
+
+/** Whether, until when and how exactly the others see where the sender is. */
+export interface SharingSetCommand {
+  enabled: boolean;
+  /** Over Socket.IO: the circle, of those that the connection is in; without it, all of them. */
+  circleId?: CircleId | null;
+  id?: CommandId;
+  /** Without it, it stays as it is. */
+  precision?: Precision | null;
+  /** When sharing ends by itself; only with `enabled`. Without it, it does not. */
+  until?: When | null;
 }
 
 // What the server sends: the fields of each event
@@ -836,12 +971,33 @@ export interface ChannelArchivedEvent {
   seq: Integer;
 }
 
+/** To subscribers, but not to the sender. */
+export interface LocationBroadcastEvent extends Broadcast {
+}
+
+/** To the others: somebody's first connection. Over Socket.IO the argument is the user id alone. */
+export interface UserOnlineEvent {
+  userId: UserId;
+}
+
+/** To the others: somebody's last connection is gone. Over Socket.IO the argument is the user id alone. */
+export interface UserOfflineEvent {
+  userId: UserId;
+}
+
+/** To the circle. When `enabled` is false nothing of that member is to be shown any more: he stopped, his time is over, or he left. */
+export interface SharingChangedEvent {
+  userId: UserId;
+  enabled: boolean;
+  until: Timestamp | null;
+}
+
 // Socket.IO
 
 /** For `socket.on(…)`. */
 export interface ServerToClientEvents {
   /** A frame was not done. */
-  "error": (event: ErrorEvent) => void;
+  "error": (event: ErrorEvent | string) => void;
   /** The room's history has a new name. */
   "epoch": (event: EpochEvent) => void;
   /** The answer to `ping`. */
@@ -902,6 +1058,14 @@ export interface ServerToClientEvents {
   "room:left": (event: RoomLeftEvent) => void;
   /** To the channel: nothing can be written in it any more. */
   "channel:archived": (event: ChannelArchivedEvent) => void;
+  /** To subscribers, but not to the sender. */
+  "location:broadcast": (event: LocationBroadcastEvent) => void;
+  /** To the others: somebody's first connection. Over Socket.IO the argument is the user id alone. */
+  "user:online": (event: UserId) => void;
+  /** To the others: somebody's last connection is gone. Over Socket.IO the argument is the user id alone. */
+  "user:offline": (event: UserId) => void;
+  /** To the circle. When `enabled` is false nothing of that member is to be shown any more: he stopped, his time is over, or he left. */
+  "sharing:changed": (event: SharingChangedEvent) => void;
 }
 
 /** For `socket.emit(…)` and `socket.emitWithAck(…)`. */
@@ -970,6 +1134,17 @@ export interface ClientToServerEvents {
   "unread:fetch": (command: UnreadFetchCommand, ack: (answer: UnreadFetchAnswer | Failure) => void) => void;
   /** Everything in the channel or the conversation is read; one of the two. */
   "unread:markRead": (command: UnreadMarkReadCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /**
+   * Where the sender is. Plain: `latitude`, `longitude`, `accuracy`, `timestamp` and what else is known. Or sealed end to end: `ciphertext`, `nonce`
+   * and `keyVersion`, and nothing else.
+   */
+  "location:update": (command: LocationUpdateCommand, ack: (answer: Outcome<LocationUpdateAnswer>) => void) => void;
+  /** This connection hears positions from now on, after the last known one of every other member who shares. */
+  "location:subscribe": (command: LocationSubscribeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** This connection ceases to hear positions. */
+  "location:unsubscribe": (command: LocationUnsubscribeCommand, ack: (answer: Outcome<Done>) => void) => void;
+  /** Whether, until when and how exactly the others see where the sender is. */
+  "sharing:set": (command: SharingSetCommand, ack: (answer: Outcome<Done>) => void) => void;
 }
 
 // Raw WebSockets
@@ -1082,12 +1257,43 @@ export type WorkspaceServerFrame =
   | Frame<"room:left", RoomLeftEvent>
   | Frame<"channel:archived", ChannelArchivedEvent>;
 
+/** A command with an `id` was done and is durable. The answer's fields lie beside. */
+export interface CircleAck {
+  id: CommandId;
+  seq: Integer;
+  /** For `location:update`: false when the sender does not share with this circle, so that the point was not kept. */
+  stored?: boolean;
+}
+
+/** What a client may send to a circle. */
+export type CircleClientFrame =
+  | Frame<"ping", PingCommand>
+  | Frame<"location:update", LocationUpdateCommand>
+  | Frame<"location:subscribe", LocationSubscribeCommand>
+  | Frame<"location:unsubscribe", LocationUnsubscribeCommand>
+  | Frame<"sharing:set", SharingSetCommand>;
+
+/** What a client of a circle gets. */
+export type CircleServerFrame =
+  | Frame<"connected", ConnectedEvent>
+  | Frame<"error", ErrorEvent>
+  | Frame<"epoch", EpochEvent>
+  | Frame<"pong", PongEvent>
+  | Frame<"ack", CircleAck>
+  | Frame<"ready", ReadyEvent>
+  | Frame<"location:broadcast", LocationBroadcastEvent>
+  | Frame<"user:online", UserOnlineEvent>
+  | Frame<"user:offline", UserOfflineEvent>
+  | Frame<"sharing:changed", SharingChangedEvent>;
+
 /** What a client may send. */
 export type ClientFrame =
   | CampaignClientFrame
-  | WorkspaceClientFrame;
+  | WorkspaceClientFrame
+  | CircleClientFrame;
 
 /** What a client gets. */
 export type ServerFrame =
   | CampaignServerFrame
-  | WorkspaceServerFrame;
+  | WorkspaceServerFrame
+  | CircleServerFrame;

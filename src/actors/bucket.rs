@@ -18,6 +18,11 @@ impl Bucket {
         Self { per_second: per_second as f32, burst: burst as f32, tokens: burst as f32, filled_at: now }
     }
 
+    /// True when nothing was taken for long.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.tokens + now.saturating_duration_since(self.filled_at).as_secs_f32() * self.per_second >= self.burst
+    }
+
     /// Takes one; else the seconds after which there is one again.
     pub fn take(&mut self, now: Instant) -> Result<(), f32> {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f32();

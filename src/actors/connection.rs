@@ -33,7 +33,8 @@ use crate::protocol::frame::Limits;
 use crate::protocol::ids::{CommandId, RoomId, UserId};
 use crate::protocol::limits::{BYTES_BEFORE_CONNECTED_MAX, COMMANDS_BURST, COMMANDS_PER_SECOND, FRAGMENTS_MAX, RATE_LIMIT_STRIKES_MAX};
 use crate::protocol::session::Pong;
-use crate::protocol::{campaign, chat};
+use crate::protocol::{campaign, chat, circle};
+use crate::rooms::circle::Circle;
 use crate::rooms::kernel::{Request, RoomLogic};
 
 /// What all connections of the process share.
@@ -96,6 +97,13 @@ enum Stage {
     Open(Place),
 }
 
+impl ConnectionContext {
+    /// Counts a position of a user in.
+    pub fn admit_location(&self, user: &UserId) -> Result<(), Rejection> {
+        if self.rate_limits { self.pace.admit_location(user, Instant::now()) } else { Ok(()) }
+    }
+}
+
 /// What a client can say to a kind of room.
 type BodyFor<L> = Body<<L as RoomLogic>::Command, <L as RoomLogic>::Query, <L as RoomLogic>::Signal>;
 
@@ -156,11 +164,48 @@ impl Connection {
         }
         match room {
             AnyRoom::Campaign(room) => self.take(room, campaign::decode(text)),
-            AnyRoom::Workspace(room) => {
-                let decoded = chat::decode(text).and_then(|decoded| self.admit_message(decoded));
-                self.take(room, decoded);
-            }
+            AnyRoom::Workspace(room) => self.take(room, self.decode_chat(text)),
+            AnyRoom::Circle(room) => self.take(room, self.decode_circle(text)),
         }
+    }
+
+    /// A user may send so many messages, over all connections.
+    fn decode_chat(&self, text: &str) -> Result<Decoded<chat::Body>, Refused> {
+        let Decoded { id, body } = chat::decode(text)?;
+        let admitted = match body {
+            Body::Command(chat::Command::Send { .. }) => self.admit(ConnectionContext::admit_message),
+            _ => Ok(()),
+        };
+        admitted.map_err(|rejection| Refused { id: id.clone(), rejection })?;
+        Ok(Decoded { id, body })
+    }
+
+    /// A user may send so many positions, over all connections. What names a circle must name this one.
+    fn decode_circle(&self, text: &str) -> Result<Decoded<BodyFor<Circle>>, Refused> {
+        let Decoded { id, body } = circle::decode(text)?;
+        let refused = |rejection| Refused { id: id.clone(), rejection };
+        let body = match body {
+            circle::Body::Ping => Body::Ping,
+            circle::Body::Query(query) => Body::Query(query),
+            circle::Body::Command(_, Some(circle)) if !self.is_in(&RoomId::circle(&circle)) => {
+                return Err(refused(Rejection::not_found("No such circle")));
+            }
+            circle::Body::Command(command, _) => {
+                if matches!(command, circle::Command::Locate { .. }) {
+                    self.admit(ConnectionContext::admit_location).map_err(refused)?;
+                }
+                Body::Command(command)
+            }
+        };
+        Ok(Decoded { id, body })
+    }
+
+    fn is_in(&self, room: &RoomId) -> bool {
+        self.admission.as_ref().is_some_and(|admission| admission.room == *room)
+    }
+
+    fn admit(&self, admit: fn(&ConnectionContext, &UserId) -> Result<(), Rejection>) -> Result<(), Rejection> {
+        self.admission.as_ref().map_or(Ok(()), |admission| admit(&self.context, &admission.user))
     }
 
     fn take<L: StoredRoom>(&self, room: &Addr<Room<L>>, decoded: Result<Decoded<BodyFor<L>>, Refused>) {
@@ -171,16 +216,6 @@ impl Connection {
             Ok(Decoded { id, body: Body::Signal(signal) }) => self.order(room, id, Request::Signal(signal)),
             Err(refused) => self.refuse(refused.id, refused.rejection),
         }
-    }
-
-    /// A user may send so many messages, over all connections.
-    fn admit_message(&self, decoded: Decoded<chat::Body>) -> Result<Decoded<chat::Body>, Refused> {
-        if let (Body::Command(chat::Command::Send { .. }), Some(Admission { user, .. })) = (&decoded.body, &self.admission)
-            && let Err(rejection) = self.context.admit_message(user)
-        {
-            return Err(Refused { id: decoded.id, rejection });
-        }
-        Ok(decoded)
     }
 
     fn pong(&self, id: Option<CommandId>) {

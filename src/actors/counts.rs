@@ -92,6 +92,8 @@ pub struct Counts {
     /// Jobs that were given to the database's threads, and those of them that failed for want of a database.
     database_jobs: AtomicU64,
     database_failures: AtomicU64,
+    /// Positions that were deleted for their age.
+    locations_expired: AtomicU64,
 }
 
 impl Default for Counts {
@@ -112,6 +114,7 @@ impl Default for Counts {
             rate_limited: AtomicU64::new(0),
             database_jobs: AtomicU64::new(0),
             database_failures: AtomicU64::new(0),
+            locations_expired: AtomicU64::new(0),
         }
     }
 }
@@ -132,6 +135,7 @@ pub struct Reading {
     pub rate_limited: u64,
     pub database_jobs: u64,
     pub database_failures: u64,
+    pub locations_expired: u64,
 }
 
 impl Counts {
@@ -197,6 +201,10 @@ impl Counts {
         self.database_failures.fetch_add(failed.into(), Relaxed);
     }
 
+    pub fn locations_expired(&self, n: u64) {
+        self.locations_expired.fetch_add(n, Relaxed);
+    }
+
     pub fn connections(&self) -> u64 {
         self.connections.load(Relaxed)
     }
@@ -221,6 +229,7 @@ impl Counts {
             rate_limited: load(&self.rate_limited),
             database_jobs: load(&self.database_jobs),
             database_failures: load(&self.database_failures),
+            locations_expired: load(&self.locations_expired),
         }
     }
 }

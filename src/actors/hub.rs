@@ -56,7 +56,8 @@ impl HubRef {
 /// What a room says through a hub, in the order in which it is to be heard.
 pub enum Item {
     /// From now on the connection hears the room. Its entry comes first; with `hold`, which has an empty one, what follows waits for [`Item::Release`].
-    Attach { connection: ConnectionId, member: MemberNo, leads: bool, entry: Box<Entry>, hold: bool },
+    /// Of `left` it hears nothing before it asks.
+    Attach { connection: ConnectionId, member: MemberNo, leads: bool, left: Vec<Topic>, entry: Box<Entry>, hold: bool },
     /// What a resumed connection missed; then what was held.
     Release { connection: ConnectionId, entry: Box<Entry> },
     /// A change, for all whom it concerns.
@@ -372,10 +373,11 @@ impl RoomHere {
                 Item::Epoch(epoch) => run.push(0, Said::Epoch(epoch, Frames::of(&[Epoch { epoch: epoch.to_string() }], None))),
                 Item::To { connection, frames } => run.push(frames.wire().len(), Said::To(connection, frames)),
                 Item::Answer { connection, reply } => self.answer(connection, *reply, &mut run, lines, counts),
-                Item::Attach { connection, member, leads, entry, hold } => {
+                Item::Attach { connection, member, leads, left, entry, hold } => {
                     self.say(std::mem::take(&mut run), counts);
                     if let Some(line) = lines.get(&connection) {
-                        self.attach(line, member, leads, &entry, hold);
+                        let seat = Seat { line: line.clone(), member, leads, left };
+                        self.attach(seat, &entry, hold);
                     }
                 }
                 Item::Release { connection, entry } => {
@@ -418,12 +420,13 @@ impl RoomHere {
         }
     }
 
-    fn attach(&mut self, line: &Rc<Line>, member: MemberNo, leads: bool, entry: &Entry, hold: bool) {
+    fn attach(&mut self, seat: Seat, entry: &Entry, hold: bool) {
+        let line = seat.line.clone();
         line.connect_deadline.set(None);
         line.rooms.borrow_mut().push(self.no);
         self.remove(line.id);
         self.seat_by_connection.insert(line.id, self.seats.len());
-        self.seats.push(Seat { line: line.clone(), member, leads, left: Vec::new() });
+        self.seats.push(seat);
         match &line.voice {
             Voice::Socket(socket) => {
                 socket.outbox.discard_held();

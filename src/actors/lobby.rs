@@ -15,6 +15,7 @@ use crate::protocol::error::Rejection;
 use crate::protocol::ids::{RoomId, RoomKind, UserId};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
+use crate::rooms::circle::Circle;
 
 /// How often a caller that found a room on its way out asks again. Once is enough but for another retirement in between.
 const ATTEMPTS: usize = 5;
@@ -24,6 +25,7 @@ const ATTEMPTS: usize = 5;
 pub enum AnyRoom {
     Campaign(Addr<Room<Campaign>>),
     Workspace(Addr<Room<Workspace>>),
+    Circle(Addr<Room<Circle>>),
 }
 
 /// The same for whatever kind it is.
@@ -32,6 +34,7 @@ macro_rules! each_kind {
         match $any {
             AnyRoom::Campaign($room) => $body,
             AnyRoom::Workspace($room) => $body,
+            AnyRoom::Circle($room) => $body,
         }
     };
 }
@@ -54,11 +57,18 @@ impl Kind for Workspace {
     }
 }
 
+impl Kind for Circle {
+    fn of(room: &AnyRoom) -> Option<&Addr<Room<Self>>> {
+        if let AnyRoom::Circle(room) = room { Some(room) } else { None }
+    }
+}
+
 impl AnyRoom {
     fn start(thread: &ArbiterHandle, id: RoomId, no: RoomNo, context: Arc<RoomContext>, lobby: Recipient<Retire>) -> Self {
         match id.kind() {
             RoomKind::Campaign => AnyRoom::Campaign(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
             RoomKind::Workspace => AnyRoom::Workspace(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
+            RoomKind::Circle => AnyRoom::Circle(Room::start_in_arbiter(thread, move |_| Room::new(id, no, context, lobby))),
         }
     }
 

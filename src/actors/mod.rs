@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod campaign;
+pub mod circle;
 pub mod clock;
 pub mod connection;
 pub mod counts;

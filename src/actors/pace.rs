@@ -1,12 +1,13 @@
-//! How many messages a user may send, over all of his or her connections.
+//! How many messages and positions a user may send, over all of his or her connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::actors::bucket::Bucket;
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::UserId;
-use crate::protocol::limits::{MESSAGES_PER_SPAN, MESSAGES_SPAN};
+use crate::protocol::limits::{LOCATIONS_BURST, LOCATIONS_PER_SECOND, MESSAGES_PER_SPAN, MESSAGES_SPAN};
 
 /// Users that are looked through for those who have been quiet.
 const USERS_MAX: usize = 10_000;
@@ -14,9 +15,22 @@ const USERS_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Pace {
     sent: Mutex<HashMap<UserId, VecDeque<Instant>>>,
+    located: Mutex<HashMap<UserId, Bucket>>,
 }
 
 impl Pace {
+    /// Counts a position in, or says when there is room for it.
+    pub fn admit_location(&self, user: &UserId, now: Instant) -> Result<(), Rejection> {
+        let mut located = self.located.lock().unwrap_or_else(PoisonError::into_inner);
+        if located.len() > USERS_MAX && !located.contains_key(user) {
+            located.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let bucket = located.entry(user.clone()).or_insert_with(|| Bucket::new(LOCATIONS_PER_SECOND, LOCATIONS_BURST, now));
+        bucket.take(now).map_err(|wait| {
+            Rejection::new(ErrorCode::RateLimited, "Too many positions").retry_in(Duration::from_secs_f32(wait).as_secs() as u32 + 1)
+        })
+    }
+
     /// Counts a message in, or says when there is room for it.
     pub fn admit(&self, user: &UserId, now: Instant) -> Result<(), Rejection> {
         // No step between lock and unlock can leave the map half changed.

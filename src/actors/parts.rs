@@ -83,7 +83,11 @@ fn event(text: &[u8]) -> ByteString {
     let name_len = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
     let (name, fields) = rest.split_at(name_len);
     let fields = fields.strip_prefix(',').unwrap_or(fields);
-    ["[", name, ",{", fields].concat().into()
+    match fields.strip_prefix("\"userId\":").and_then(|rest| rest.strip_suffix('}')) {
+        // Of these the argument is the user id alone.
+        Some(user) if matches!(name, "\"user:online\"" | "\"user:offline\"") => ["[", name, ",", user].concat().into(),
+        _ => ["[", name, ",{", fields].concat().into(),
+    }
 }
 
 impl EncodedParts {
@@ -278,9 +282,10 @@ mod tests {
 
     #[test]
     fn a_frame_as_an_event_has_its_type_as_the_name_and_the_rest_as_the_argument() {
-        let events = Frames::new([r#"{"type":"ready"}"#, r#"{"type":"hello","to":"dm","seq":7}"#]);
+        let events =
+            Frames::new([r#"{"type":"ready"}"#, r#"{"type":"hello","to":"dm","seq":7}"#, r#"{"type":"user:online","userId":"u"}"#]);
         let events: Vec<&str> = events.events().iter().map(|event| &**event).collect();
-        assert_eq!(events, [r#"["ready",{}"#, r#"["hello",{"to":"dm","seq":7}"#]);
+        assert_eq!(events, [r#"["ready",{}"#, r#"["hello",{"to":"dm","seq":7}"#, r#"["user:online","u""#]);
     }
 
     #[test]

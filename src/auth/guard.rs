@@ -46,7 +46,7 @@ const FETCH_METADATA: [HeaderName; 3] =
 
 /// Calls that begin a session without having one.
 fn is_entrance(path: &str) -> bool {
-    path.strip_prefix(AUTH).is_some_and(|call| call.starts_with("sign-in/") || call.starts_with("sign-up/"))
+    path.strip_prefix(AUTH).is_some_and(|call| call.starts_with("sign-in/") || call.starts_with("sign-up/") || call == "join")
 }
 
 fn refusal(fault: OriginFault, path: &str) -> HttpResponse {

@@ -20,6 +20,17 @@ pub fn token() -> String {
     text
 }
 
+/// Characters of a code: 60 bits.
+pub const CODE_CHARS: usize = 12;
+
+/// Without `I`, `L`, `O` and `U`, which are misread or spell words.
+const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A code that people read to each other and type.
+pub fn code() -> String {
+    bytes::<CODE_CHARS>().into_iter().map(|byte| char::from(CODE_LETTERS[usize::from(byte) % CODE_LETTERS.len()])).collect()
+}
+
 pub fn salt() -> [u8; SALT_BYTES] {
     bytes()
 }

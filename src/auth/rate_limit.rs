@@ -15,6 +15,10 @@ pub const ADDRESSES_MAX: usize = 20_000;
 pub enum Limit {
     SignIn,
     SignUp,
+    /// Codes that lead into a circle, from a family that may sit behind one address. They are too long to be guessed.
+    Code,
+    /// App passwords that are none.
+    AppPassword,
     Other,
 }
 
@@ -22,7 +26,8 @@ impl Limit {
     /// Requests that one address may send in ten seconds.
     pub fn requests_max(self) -> usize {
         match self {
-            Limit::SignIn | Limit::SignUp => 3,
+            Limit::SignIn | Limit::SignUp | Limit::AppPassword => 3,
+            Limit::Code => 10,
             Limit::Other => 100,
         }
     }

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpRequest;
-use actix_web::dev::ServiceRequest;
 use ipnet::IpNet;
 
 use crate::actors::clock;
@@ -103,9 +102,9 @@ impl AuthState {
     }
 
     /// Lets a request through, or says after how many seconds it would be.
-    pub(crate) fn admit(&self, request: &ServiceRequest, limit: Limit) -> Result<(), u64> {
+    pub(crate) fn admit(&self, request: &HttpRequest, limit: Limit) -> Result<(), u64> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let client = self.sites().client_address(request.request());
+        let client = self.sites().client_address(request);
         // A panic in the middle of counting leaves counters that are still good enough.
         limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(clock::now(), client, limit)
     }

@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::http::Api;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
-use crate::http::workspace_access;
+use crate::http::{circle_access, workspace_access};
 use crate::protocol::chat::command as chat;
-use crate::protocol::ids::{CampaignId, UserId, WorkspaceId};
+use crate::protocol::circle::command as circle;
+use crate::protocol::ids::{CampaignId, CircleId, UserId, WorkspaceId};
 use crate::rooms::campaign::rows::Role;
 use crate::rooms::kernel::Member;
 use crate::store::campaigns::{self, Membership};
@@ -62,7 +63,7 @@ pub async fn require_dm(api: &Api, campaign: &CampaignId, user: &UserId) -> Resu
     }
 }
 
-/// What whoever joined a campaign or a workspace is told.
+/// What whoever joined a campaign, a workspace or a circle is told.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Joined {
@@ -76,6 +77,11 @@ pub enum Joined {
         /// `member`; more for an owner or admin who accepted once more.
         role: chat::Role,
     },
+    Circle {
+        circle_id: CircleId,
+        /// `member`; `owner` for an owner who accepted once more.
+        role: circle::Role,
+    },
 }
 
 impl Joined {
@@ -87,6 +93,11 @@ impl Joined {
     pub async fn workspace(api: &Api, workspace: WorkspaceId, user: &UserId) -> Result<Self, Refusal> {
         let role = workspace_access::role(api, &workspace, user).await?;
         Ok(Self::Workspace { workspace_id: workspace, role })
+    }
+
+    pub async fn circle(api: &Api, circle: CircleId, user: &UserId) -> Result<Self, Refusal> {
+        let role = circle_access::role(api, &circle, user).await?;
+        Ok(Self::Circle { circle_id: circle, role })
     }
 }
 

@@ -86,7 +86,8 @@ pub fn document() -> Value {
             "title": "moothall",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "One JSON text frame a message. Whoever connects is a user by cookie, by Authorization: Bearer, or by the subprotocols \
-                moothall, bearer.<token>. Over Socket.IO (/socket.io/) a message is an event of the same name, with the fields as its argument.",
+                moothall, bearer.<token>. Over Socket.IO (/socket.io/) a message is an event of the same name, with the fields as its argument; \
+                but that of user:online and user:offline is the userId alone, and that of an error for a location:* event its message alone.",
         },
         "defaultContentType": "application/json",
         "channels": channels,
@@ -100,6 +101,7 @@ fn channel(room: &Room) -> (Value, &'static str) {
     let (parameter, description) = match room.kind {
         RoomKind::Campaign => ("campaignId", "A campaign, as one of its members sees it."),
         RoomKind::Workspace => ("workspaceId", "A workspace: the channels and conversations of a team that the user is in."),
+        RoomKind::Circle => ("circleId", "A family circle: people who share where they are."),
     };
     let query = json!({
         "type": "object",
@@ -169,10 +171,10 @@ mod tests {
         ] {
             assert!(has(&format!("client.{kind}")), "{kind}");
         }
-        let frames = "connected ack.campaign ack.workspace error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \
+        let frames = "connected ack.campaign ack.workspace ack.circle error pong epoch session.state session.statusChanged hex.revealed hex.hidden hex.updated map.replaced \
             player.joined player.left player.presence player.changes dm.preparing staged.changes token.state token.created token.moved \
             token.updated token.deleted ready message.new message.edited message.deleted reaction.update typing.update presence.update \
-            unread.update room.joined room.left channel.archived";
+            unread.update room.joined room.left channel.archived location.broadcast user.online user.offline sharing.changed";
         for kind in frames.split_whitespace() {
             assert!(has(&format!("server.{kind}")), "{kind}");
         }

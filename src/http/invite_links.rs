@@ -17,15 +17,19 @@ use crate::auth::state::AuthState;
 use crate::http::Api;
 use crate::http::access::{Answer, Joined, campaign_of, created, ok, require_dm};
 use crate::http::body;
+use crate::http::circle_invites::as_made;
 use crate::http::query::path_id;
 use crate::http::refusal::Refusal;
 use crate::http::routes::Routes;
 use crate::http::workspace_access::{require_admin, workspace_of};
 use crate::protocol::campaign::command::Command;
 use crate::protocol::chat::command as chat;
+use crate::protocol::circle::command as circle;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::ids::CircleId;
 use crate::protocol::time::Timestamp;
 use crate::store::campaigns::invitations as to_campaigns;
+use crate::store::circles::invites as to_circles;
 use crate::store::db::Db;
 use crate::store::workspaces::invitations as to_workspaces;
 
@@ -41,9 +45,14 @@ pub fn routes(routes: &mut Routes) {
     routes.call(tag, Method::POST, "/api/workspaces/{id}/invite-links", create_to_workspace, "Make an invite link; by an admin", |call| {
         call.takes::<NewLink>().gives::<Link>(201, "The link").refuses(&[403, 404, 503])
     });
-    routes.call(tag, Method::POST, "/api/invite-links/{code}/accept", accept, "Join the campaign or workspace of an invite link", |call| {
-        call.gives::<Joined>(200, "The caller is a member").refuses(&[404, 409, 410, 503])
-    });
+    routes.call(
+        tag,
+        Method::POST,
+        "/api/invite-links/{code}/accept",
+        accept,
+        "Join the campaign or workspace of an invite link, or the circle of a code",
+        |call| call.gives::<Joined>(200, "The caller is a member").refuses(&[404, 409, 410, 503]),
+    );
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -133,6 +142,10 @@ async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
             api.workspaces.command(&link.workspace, None, chat::Command::AcceptInviteLink { code, user, name }).await?;
             ok(Joined::workspace(&api, link.workspace, &me.user).await?)
         }
+        Leads::Circle(id, code) => {
+            api.circles.command(&id, None, circle::Command::AcceptInvite { code, user, name }).await?;
+            ok(Joined::circle(&api, id, &me.user).await?)
+        }
     }
 }
 
@@ -140,13 +153,19 @@ async fn accept(api: Data<Api>, me: SignedIn, request: HttpRequest) -> Answer {
 enum Leads {
     Campaign(to_campaigns::Link),
     Workspace(to_workspaces::Link),
+    /// With the code as it was made.
+    Circle(CircleId, String),
 }
 
 fn where_to(db: &mut Db, code: &str) -> QueryResult<Option<Leads>> {
-    match to_campaigns::link(db, code)? {
-        Some(link) => Ok(Some(Leads::Campaign(link))),
-        None => Ok(to_workspaces::link(db, code)?.map(Leads::Workspace)),
+    if let Some(link) = to_campaigns::link(db, code)? {
+        return Ok(Some(Leads::Campaign(link)));
     }
+    if let Some(link) = to_workspaces::link(db, code)? {
+        return Ok(Some(Leads::Workspace(link)));
+    }
+    let code = as_made(code);
+    Ok(to_circles::usable(db, &code, clock::now())?.map(|circle| Leads::Circle(circle, code)))
 }
 
 /// A room that was loaded since does not know of links that are used up.

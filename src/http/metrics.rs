@@ -70,6 +70,7 @@ pub fn render(counts: &Counts) -> String {
     page.one("moothall_rate_limited_total", "counter", "Frames and requests that were refused for their rate", reading.rate_limited);
     page.one("moothall_database_jobs_total", "counter", "Jobs of the database's threads", reading.database_jobs);
     page.one("moothall_database_failures_total", "counter", "Jobs that failed for want of a database", reading.database_failures);
+    page.one("moothall_locations_expired_total", "counter", "Positions that were deleted for their age", reading.locations_expired);
     page.0
 }
 

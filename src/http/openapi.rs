@@ -58,6 +58,7 @@ pub fn document() -> Value {
             "schemas": generator.take_definitions(true),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The token of a session"},
+                "appPassword": {"type": "http", "scheme": "basic", "description": "An e-mail address and an app password"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "better-auth.session_token"},
             },
         },
@@ -83,7 +84,11 @@ fn operation(call: &Call, generator: &mut SchemaGenerator, error: &Value) -> Val
         "summary": call.summary,
         "tags": [call.tag],
         "responses": responses,
-        "security": if call.session { json!([{"bearer": []}, {"cookie": []}]) } else { json!([]) },
+        "security": match (call.session, call.app_password) {
+            (false, _) => json!([]),
+            (true, false) => json!([{"bearer": []}, {"cookie": []}]),
+            (true, true) => json!([{"appPassword": []}]),
+        },
     });
     let in_path =
         path_parameters(call.path).map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
@@ -128,6 +133,7 @@ fn meaning(status: u16) -> &'static str {
         409 => "The state of things is against it",
         410 => "It was there and is used up, expired or answered",
         413 => "Too large",
+        429 => "Too often",
         503 => "The server or its database cannot do it at this time",
         _ => "It could not be done",
     }

@@ -38,6 +38,8 @@ pub struct Call {
     pub tag: &'static str,
     /// Whether it needs a session.
     pub session: bool,
+    /// Whether an app password stands in for the session.
+    pub app_password: bool,
     pub body: Option<SchemaOf>,
     /// The body is a file.
     pub file: bool,
@@ -50,6 +52,11 @@ impl Call {
     pub fn open(mut self) -> Self {
         self.session = false;
         self.refusals.clear();
+        self
+    }
+
+    pub fn app_password(mut self) -> Self {
+        self.app_password = true;
         self
     }
 
@@ -130,6 +137,7 @@ impl Routes {
             summary,
             tag,
             session: true,
+            app_password: false,
             body: None,
             file: false,
             parameters: Vec::new(),

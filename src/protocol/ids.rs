@@ -85,6 +85,8 @@ id!(/// A conversation of the same people: `conversation.id`.
     ConversationId);
 id!(/// A channel or a conversation, whichever: `targetId`, `roomId`.
     PlaceId);
+id!(/// A family circle: `circle.id`.
+    CircleId);
 id!(/// A message in a channel or a conversation: `message.id`.
     MessageId);
 
@@ -120,6 +122,7 @@ impl<'de> Deserialize<'de> for CommandId {
 pub enum RoomKind {
     Campaign,
     Workspace,
+    Circle,
 }
 
 impl RoomKind {
@@ -127,6 +130,7 @@ impl RoomKind {
         match self {
             RoomKind::Campaign => "campaign",
             RoomKind::Workspace => "workspace",
+            RoomKind::Circle => "circle",
         }
     }
 }
@@ -147,6 +151,10 @@ impl RoomId {
         Self::of(RoomKind::Workspace, id.as_str())
     }
 
+    pub fn circle(id: &CircleId) -> Self {
+        Self::of(RoomKind::Circle, id.as_str())
+    }
+
     pub fn of(kind: RoomKind, local: &str) -> Self {
         Self { kind, text: format!("{}:{local}", kind.as_str()).into() }
     }
@@ -160,7 +168,7 @@ impl RoomId {
         &self.text
     }
 
-    /// The part after the colon: the id of the campaign or the workspace.
+    /// The part after the colon: the id of the campaign, the workspace or the circle.
     pub fn local(&self) -> &str {
         &self.text[self.kind.as_str().len() + 1..]
     }

@@ -12,6 +12,12 @@ pub const TOKENS_MAX: usize = 2_000;
 pub const HEXES_MAX: usize = 100_000;
 /// Members of a campaign or of a workspace; more is `TOO_LARGE`.
 pub const MEMBERS_MAX: usize = 5_000;
+/// Members of a circle; more is `TOO_LARGE`.
+pub const CIRCLE_MEMBERS_MAX: usize = 200;
+/// Bytes of a sealed position, `ciphertext` and `nonce` together, decoded; more is `BAD_MESSAGE`.
+pub const SEALED_BYTES_MAX: usize = 4 * 1024;
+/// How far ahead of the server's clock a position may be measured; further is `BAD_MESSAGE`.
+pub const MEASURED_AHEAD_MAX: Duration = Duration::from_secs(600);
 /// Invitations by e-mail that wait for an answer in one room; more is `TOO_LARGE`.
 pub const PENDING_INVITATIONS_MAX: usize = 1_000;
 /// Invite links of one room that can still be used; more is `TOO_LARGE`.
@@ -25,6 +31,9 @@ pub const COMMANDS_BURST: u32 = 200;
 /// Messages a user may send in any such span, over all connections; more is `RATE_LIMITED`.
 pub const MESSAGES_PER_SPAN: usize = 30;
 pub const MESSAGES_SPAN: Duration = Duration::from_secs(10);
+/// Positions a user may send in a second, and at once after a pause, over all connections; more is `RATE_LIMITED`.
+pub const LOCATIONS_PER_SECOND: u32 = 5;
+pub const LOCATIONS_BURST: u32 = 20;
 /// Frames refused as `RATE_LIMITED` without a pause of a second before the connection is closed with 4029.
 pub const RATE_LIMIT_STRIKES_MAX: u32 = 100;
 /// Commands of one connection that may wait for their answer; more is `BUSY`.

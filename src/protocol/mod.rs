@@ -5,6 +5,7 @@
 
 pub mod campaign;
 pub mod chat;
+pub mod circle;
 pub mod close;
 pub mod decode;
 pub mod engineio;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::protocol::ids::RoomKind;
 use crate::protocol::session::{Ack, Connected, Epoch, ErrorFrame, JoinCampaign, LeaveCampaign, Pong};
-use crate::protocol::{campaign, chat};
+use crate::protocol::{campaign, chat, circle};
 
 /// Where the references of the schemas lead.
 pub const DEFINITIONS: &str = "/components/schemas";
@@ -93,6 +93,15 @@ fn workspace_answer(kind: &str) -> Option<Holds> {
     })
 }
 
+fn circle_answer(kind: &str) -> Option<Holds> {
+    Some(match kind {
+        "ping" => Holds::Nothing,
+        "location:update" => Holds::Fields(&["stored"]),
+        "location:subscribe" | "location:unsubscribe" | "sharing:set" => Holds::Fields(&[]),
+        _ => return None,
+    })
+}
+
 /// Whether a frame carries the `seq` of the change that it reports.
 enum Number {
     Always,
@@ -104,7 +113,7 @@ enum Number {
 fn number(kind: &str) -> Number {
     match kind {
         "ready" | "unread:update" => Number::Sometimes,
-        "typing:update" | "presence:update" => Number::Never,
+        "typing:update" | "presence:update" | "location:broadcast" | "user:online" | "user:offline" | "sharing:changed" => Number::Never,
         _ if kind.starts_with("player:") => Number::Never,
         _ => Number::Always,
     }
@@ -120,6 +129,7 @@ pub fn vocabulary() -> Vocabulary {
             &mut definitions,
         ),
         room::<chat::ServerMessage, chat::Answer>(RoomKind::Workspace, chat::command_schemas, workspace_answer, &mut definitions),
+        room::<circle::ServerMessage, circle::Answer>(RoomKind::Circle, circle::command_schemas, circle_answer, &mut definitions),
     ];
     let mut written = Schemas::written();
     let connection = ["connected", "error", "epoch", "pong"].map(str::to_owned).into_iter().zip([
@@ -366,6 +376,7 @@ mod tests {
         let has_seq = |kind: &str| said.iter().any(|said| said.kind == kind && said.schema["properties"].get("seq").is_some());
         assert!(has_seq("hex:hidden") && has_seq("message:new") && has_seq("channel:archived"));
         assert!(!has_seq("player:left") && !has_seq("typing:update") && !has_seq("presence:update"));
+        assert!(!has_seq("location:broadcast") && !has_seq("sharing:changed") && !has_seq("user:online"));
     }
 
     #[test]

@@ -122,11 +122,13 @@ pub struct Effects<M, R> {
     pub removed: Vec<UserId>,
     /// The room itself is gone: all connections end and it is never loaded again.
     pub closed: bool,
+    /// The event changes rows, and of what is said only the newest counts: it takes no `seq`, is not resumed, and is said when the rows are durable.
+    pub unnumbered: bool,
 }
 
 impl<M, R> Default for Effects<M, R> {
     fn default() -> Self {
-        Self { parts: Vec::new(), rows: Vec::new(), removed: Vec::new(), closed: false }
+        Self { parts: Vec::new(), rows: Vec::new(), removed: Vec::new(), closed: false, unnumbered: false }
     }
 }
 
@@ -194,10 +196,15 @@ pub trait RoomLogic: Sized + Send + Unpin + 'static {
     fn apply(&mut self, at: Moment<'_>, by: Option<&Member>, event: Self::Event) -> Effects<Self::Message, Self::Row>;
 
     /// Judges a question.
-    fn ask(&self, company: &Self::Company, by: &Member, query: &Self::Query) -> Result<Asked<Self>, Rejection>;
+    fn ask(&self, now: Timestamp, company: &Self::Company, by: &Member, query: &Self::Query) -> Result<Asked<Self>, Rejection>;
 
     /// The answer to a question from what was found; judged again, since the asker may have lost his right to it meanwhile.
     fn tell(&self, by: &Member, query: &Self::Query, found: Self::Found) -> Result<Self::Answer, Rejection>;
+
+    /// Topics that a connection does not hear before it asks for them.
+    fn unheard() -> Vec<Topic> {
+        Vec::new()
+    }
 
     /// With this answer the connection that gets it begins (true) or ceases (false) to hear a topic.
     fn hears(_answer: &Self::Answer) -> Option<(Topic, bool)> {

@@ -2,5 +2,6 @@
 
 pub mod campaign;
 pub mod chat;
+pub mod circle;
 pub mod kernel;
 pub mod members;

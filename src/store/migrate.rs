@@ -30,7 +30,7 @@ struct Step {
 }
 
 /// Oldest first.
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step { version: "20261121000001", name: "accounts", makes: &[] },
     Step { version: "20261121000002", name: "kernel", makes: &["room_owner", "room_event", "room_command", "cluster_node"] },
     Step {
@@ -75,6 +75,7 @@ const STEPS: [Step; 4] = [
             "message_fts_config",
         ],
     },
+    Step { version: "20261121000005", name: "circles", makes: &["circle", "circle_member", "circle_invite", "location", "app_password"] },
 ];
 
 /// Held by PostgreSQL for as long as somebody migrates: any number that nobody else uses.
@@ -205,10 +206,15 @@ struct Exists {
     found: bool,
 }
 
-/// Whether a table, view or type has this name.
+/// Whether a table, view or type has this name. PostgreSQL has types of its own, `circle` among them: those are nobody's.
 fn exists(db: &mut Db, name: &str) -> QueryResult<bool> {
     let row: Exists = on!(db,
-        pg c => sql_query("SELECT to_regclass($1) IS NOT NULL OR to_regtype($1) IS NOT NULL AS found").bind::<Text, _>(name).get_result(c)?,
+        pg c => sql_query(
+            "SELECT to_regclass($1) IS NOT NULL OR EXISTS (SELECT 1 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
+             WHERE t.typname = $1 AND n.nspname = ANY (current_schemas(false))) AS found",
+        )
+        .bind::<Text, _>(name)
+        .get_result(c)?,
         sqlite c => sql_query("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = $1 COLLATE NOCASE) AS found").bind::<Text, _>(name).get_result(c)?,
     );
     Ok(row.found)

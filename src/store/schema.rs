@@ -168,6 +168,44 @@ diesel::table! {
     use crate::store::types::*;
     socket_recovery (pid_hash) { pid_hash -> Text, state -> Binary, expires_at -> Instant }
 }
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    circle (id) { id -> Text, name -> Text, created_by -> Text, created_at -> Instant }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    circle_member (id) {
+        id -> Text, circle_id -> Text, user_id -> Text, role -> Text, member_no -> Integer, joined_at -> Instant, joined_seq -> BigInt,
+        left_at -> Nullable<Instant>, sharing -> Bool, sharing_until -> Nullable<Instant>, sharing_precision -> Text,
+        paused_from -> Nullable<Instant>, paused_until -> Nullable<Instant>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    circle_invite (code) {
+        code -> Text, circle_id -> Text, created_by -> Text, created_at -> Instant, expires_at -> Instant, used_by -> Nullable<Text>,
+        used_at -> Nullable<Instant>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    location (circle_id, user_id, measured_at, device) {
+        circle_id -> Text, user_id -> Text, measured_at -> Instant, device -> Text, received_at -> Instant, latitude -> Nullable<Double>,
+        longitude -> Nullable<Double>, accuracy -> Nullable<Double>, altitude -> Nullable<Double>, speed -> Nullable<Double>,
+        heading -> Nullable<Double>, battery -> Nullable<Double>, sealed -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::*;
+    app_password (id) {
+        id -> Text, user_id -> Text, name -> Nullable<Text>, hash -> Text, created_at -> Instant, last_used_at -> Nullable<Instant>,
+    }
+}
 
 diesel::joinable!(session -> user (user_id));
 diesel::joinable!(account -> user (user_id));
@@ -190,6 +228,12 @@ diesel::joinable!(message -> conversation (conversation_id));
 diesel::joinable!(message -> user (author_id));
 diesel::joinable!(reaction -> message (message_id));
 diesel::joinable!(reaction -> user (user_id));
+diesel::joinable!(circle_member -> circle (circle_id));
+diesel::joinable!(circle_member -> user (user_id));
+diesel::joinable!(circle_invite -> circle (circle_id));
+diesel::joinable!(location -> circle (circle_id));
+diesel::joinable!(location -> user (user_id));
+diesel::joinable!(app_password -> user (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     user,
@@ -222,4 +266,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     reaction,
     read_state,
     socket_recovery,
+    circle,
+    circle_member,
+    circle_invite,
+    location,
+    app_password,
 );

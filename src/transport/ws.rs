@@ -89,6 +89,7 @@ impl Query {
             [(_, id)] if id.len() > ID_BYTES_MAX || id.contains('\0') => Err(Close::NotAMember),
             [("campaignId", id)] => Ok(RoomId::of(RoomKind::Campaign, id)),
             [("workspaceId", id)] => Ok(RoomId::of(RoomKind::Workspace, id)),
+            [("circleId", id)] => Ok(RoomId::of(RoomKind::Circle, id)),
             [(_, _)] => Err(Close::NotAMember),
             _ => Err(Close::MissingRoom),
         }

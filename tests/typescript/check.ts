@@ -3,6 +3,7 @@
 import { io, type Socket } from "socket.io-client";
 import type {
   CampaignServerFrame,
+  CircleServerFrame,
   ClientFrame,
   ClientToServerEvents,
   ErrorCode,
@@ -11,8 +12,11 @@ import type {
   MessageId,
   PresenceStatus,
   ServerFrame,
+  Sealed,
   ServerToClientEvents,
+  Timestamp,
   TokenId,
+  UserId,
   WorkspaceServerFrame,
 } from "../../clients/typescript/moothall.js";
 
@@ -80,6 +84,14 @@ socket.emit("unread:fetch", {}, (unread) => {
 });
 socket.emit("unread:markRead", { channelId: "c" }, () => {});
 
+socket.emit("location:update", { latitude: 47.5, longitude: 8.25, accuracy: 12, timestamp: Date.now() }, (answer) => {
+  if (answer.success) same<typeof answer.stored, boolean>(true);
+});
+socket.emit("location:update", { ciphertext: "AAAA", nonce: "AAAA", keyVersion: 1 }, () => {});
+socket.emit("sharing:set", { enabled: true, until: "2026-01-28T01:02:03.456Z", precision: "approximate" }, () => {});
+// @ts-expect-error there is no such precision
+socket.emit("sharing:set", { enabled: true, precision: "vague" }, () => {});
+
 async function older(cursor: Integer | null): Promise<Integer | null> {
   const answer = await socket.emitWithAck("message:getOlder", { targetId: "c", targetType: "channel", cursor, limit: 50 });
   if (!answer.success) throw new Error(answer.error.message);
@@ -131,7 +143,16 @@ socket.on("player:left", (event) => {
   event.seq;
 });
 socket.on("ready", () => {});
-socket.on("error", (event) => same<typeof event.code, ErrorCode>(true));
+socket.on("error", (event) => {
+  if (typeof event === "string") return;
+  same<typeof event.code, ErrorCode>(true);
+});
+socket.on("user:online", (userId) => same<typeof userId, UserId>(true));
+socket.on("location:broadcast", (broadcast) => {
+  same<typeof broadcast.latitude, number | undefined>(true);
+  same<typeof broadcast.payload, Sealed | undefined>(true);
+});
+socket.on("sharing:changed", (sharing) => same<typeof sharing.until, Timestamp | null>(true));
 socket.on("message:new", (message) => {
   same<typeof message.id, MessageId>(true);
   same<typeof message.sequence, Integer>(true);
@@ -218,6 +239,13 @@ function heard(frame: ServerFrame): string {
       return `${frame.roomType} ${frame.roomId}`;
     case "channel:archived":
       return frame.channelId;
+    case "location:broadcast":
+      return `${frame.senderName} ${frame.payload ? "sealed" : frame.accuracy}`;
+    case "user:online":
+    case "user:offline":
+      return frame.userId;
+    case "sharing:changed":
+      return `${frame.userId} ${frame.enabled}`;
     default:
       return frame satisfies never;
   }
@@ -251,4 +279,4 @@ const frames: ClientFrame[] = [
 ];
 
 export { frames, heard, older, partly, token };
-export type Rooms = [CampaignServerFrame, WorkspaceServerFrame];
+export type Rooms = [CampaignServerFrame, CircleServerFrame, WorkspaceServerFrame];

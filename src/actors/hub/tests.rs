@@ -51,7 +51,7 @@ fn room_id() -> RoomId {
 }
 
 fn attach((connection, _): &(ConnectionId, Peer), member: u32, leads: bool, state: &str, hold: bool) -> Item {
-    Item::Attach { connection: *connection, member: MemberNo(member), leads, entry: entry(state), hold }
+    Item::Attach { connection: *connection, member: MemberNo(member), leads, left: Vec::new(), entry: entry(state), hold }
 }
 
 fn to((connection, _): &(ConnectionId, Peer), frame: &str) -> Item {

@@ -141,7 +141,7 @@ impl RoomLogic for Sum {
         Some(missed)
     }
 
-    fn ask(&self, _: &Online, _: &Member, question: &Question) -> Result<Asked<Self>, Rejection> {
+    fn ask(&self, _: Timestamp, _: &Online, _: &Member, question: &Question) -> Result<Asked<Self>, Rejection> {
         match question {
             Question::Total => {
                 Ok(Asked::Known { answer: Sums { total: Some(self.total) }, frames: vec![Message::Total { total: self.total }] })

@@ -4,6 +4,7 @@
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::guard::fn_guard;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpResponse, ResponseError, web};
 
@@ -23,10 +24,14 @@ mod view;
 
 use refusal::Refusal;
 
+/// Calls at `/api/auth` that are not of Better Auth: REST mounts them.
+const OF_OTHERS: [&str; 2] = ["/api/auth/join", "/api/auth/me"];
+
 /// Mounts the API at `/api/auth`. The application holds a `web::Data<AuthState>` and is wrapped in [`crate::auth::guard::guard`].
 pub fn configure(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/api/auth")
+            .guard(fn_guard(|request| !OF_OTHERS.contains(&request.head().uri.path())))
             .wrap(from_fn(limit_rate))
             .route("/sign-up/email", web::post().to(sign_up::sign_up))
             .route("/sign-in/email", web::post().to(sign_in::sign_in))
@@ -52,7 +57,7 @@ async fn limit_rate<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> R
         path if path.starts_with("/api/auth/sign-up/") => Limit::SignUp,
         _ => Limit::Other,
     };
-    match state.admit(&request, limit) {
+    match state.admit(request.request(), limit) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(seconds) => {
             let answer = Refusal::too_many_requests(seconds).error_response();

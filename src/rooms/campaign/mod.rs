@@ -50,6 +50,7 @@ use crate::protocol::campaign::ServerMessage;
 use crate::protocol::campaign::command::{Answer, BroadcastMode, Command};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{CampaignId, InvitationId, UserId};
+use crate::protocol::time::Timestamp;
 use crate::rooms::campaign::board::Board;
 use crate::rooms::campaign::event::Event;
 use crate::rooms::campaign::log::Page;
@@ -124,7 +125,7 @@ impl RoomLogic for Campaign {
     type Found = Infallible;
     type Company = Presence;
 
-    fn ask(&self, _: &Presence, _: &Member, query: &Infallible) -> Result<Asked<Self>, Rejection> {
+    fn ask(&self, _: Timestamp, _: &Presence, _: &Member, query: &Infallible) -> Result<Asked<Self>, Rejection> {
         match *query {}
     }
 

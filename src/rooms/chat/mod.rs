@@ -45,6 +45,7 @@ use crate::protocol::chat::command::Role;
 use crate::protocol::chat::{Answer, Command, Query, ServerMessage, Signal};
 use crate::protocol::error::Rejection;
 use crate::protocol::ids::{InvitationId, UserId, WorkspaceId};
+use crate::protocol::time::Timestamp;
 use crate::rooms::chat::company::Here;
 use crate::rooms::chat::event::Event;
 use crate::rooms::chat::facts::Facts;
@@ -127,7 +128,7 @@ impl RoomLogic for Workspace {
         self.carry_out(at, by, event)
     }
 
-    fn ask(&self, here: &Here, by: &Member, query: &Query) -> Result<Asked<Self>, Rejection> {
+    fn ask(&self, _: Timestamp, here: &Here, by: &Member, query: &Query) -> Result<Asked<Self>, Rejection> {
         self.judge_query(here, by, query)
     }
 

@@ -11,7 +11,7 @@ use diesel::result::Error;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 
-use crate::protocol::ids::{CampaignId, CommandId, RoomId, UserId, WorkspaceId};
+use crate::protocol::ids::{CampaignId, CircleId, CommandId, RoomId, UserId, WorkspaceId};
 use crate::protocol::limits::COMMAND_MEMORY;
 use crate::protocol::time::Timestamp;
 use crate::rooms;
@@ -19,7 +19,7 @@ use crate::store::db::Db;
 use crate::store::fault::Fault;
 use crate::store::prepared::Prepare;
 use crate::store::types::{At, Instant};
-use crate::store::{campaign, chat};
+use crate::store::{campaign, chat, circle};
 
 /// What one command, or one thing that the server itself does in a room, changes.
 #[derive(Clone, Debug)]
@@ -63,6 +63,7 @@ pub enum DomainRows {
     None,
     Campaign(CampaignId, Vec<rooms::campaign::rows::Row>),
     Workspace(WorkspaceId, Vec<rooms::chat::rows::Row>),
+    Circle(CircleId, Vec<rooms::circle::rows::Row>),
 }
 
 impl DomainRows {
@@ -72,6 +73,7 @@ impl DomainRows {
             DomainRows::None => false,
             DomainRows::Campaign(_, rows) => rows.contains(&rooms::campaign::rows::Row::Deleted),
             DomainRows::Workspace(_, rows) => rows.contains(&rooms::chat::rows::Row::Deleted),
+            DomainRows::Circle(_, rows) => rows.contains(&rooms::circle::rows::Row::Deleted),
         }
     }
 }
@@ -267,16 +269,18 @@ fn write_rooms(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> Result<(), Re
     if !remember_commands(db, &commits)? {
         return Err(Refusal::Repeated);
     }
-    let (mut campaigns, mut workspaces) = (campaign::Writer::default(), chat::Writer::default());
+    let (mut campaigns, mut workspaces, mut circles) = (campaign::Writer::default(), chat::Writer::default(), circle::Writer::default());
     for commit in commits {
         match &commit.rows {
             DomainRows::None => {}
             DomainRows::Campaign(id, rows) => campaigns.add(db, id, rows)?,
             DomainRows::Workspace(id, rows) => workspaces.add(db, id, rows)?,
+            DomainRows::Circle(id, rows) => circles.add(db, id, rows)?,
         }
     }
     campaigns.finish(db)?;
     workspaces.finish(db)?;
+    circles.finish(db)?;
     Ok(())
 }
 

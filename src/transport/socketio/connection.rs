@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
+use diesel::QueryResult;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -28,9 +29,11 @@ use crate::protocol::session::{Epoch, ErrorFrame};
 use crate::protocol::socketio::{Event, Namespace, connected, disconnect};
 use crate::protocol::time::Timestamp;
 use crate::store::chat::workspaces_of;
+use crate::store::circle::circles_of;
+use crate::store::db::Db;
 use crate::transport::socketio::Shared;
 use crate::transport::socketio::client::{Client, say};
-use crate::transport::socketio::events::Gather;
+use crate::transport::socketio::gather::Gather;
 use crate::transport::socketio::left::Left;
 use crate::transport::socketio::offsets::{Offsets, Position};
 use crate::transport::socketio::recovery::Kept;
@@ -110,6 +113,8 @@ pub struct State {
     /// Answers that are put together from those of several rooms.
     pub gathers: Vec<Gather>,
     pub last_tag: u64,
+    /// The client wants the positions of its circles, also of those that it comes into later.
+    pub subscribed: bool,
     pub bucket: Bucket,
     pub strikes: Strikes,
 }
@@ -153,6 +158,8 @@ pub struct Place {
     asked: Vec<Asked>,
     /// Go when it is in, or is not to be: what was sent meanwhile waits for that.
     waiters: Vec<oneshot::Sender<()>>,
+    /// It has been asked for the positions of a circle.
+    pub subscribed: bool,
 }
 
 impl Place {
@@ -204,6 +211,7 @@ impl Connection {
             working: false,
             gathers: Vec::new(),
             last_tag: 0,
+            subscribed: false,
             bucket: Bucket::new(COMMANDS_PER_SECOND, COMMANDS_BURST, Instant::now()),
             strikes: Strikes::default(),
         };
@@ -238,7 +246,8 @@ impl Connection {
         let recovering = returning.map(|returning| {
             let Returning { pid, kept, positions: known } = returning;
             let mut state = self.state.borrow_mut();
-            (state.sid, state.offsets, state.left) = (kept.sid.clone(), kept.offsets.clone(), kept.left.clone());
+            (state.sid, state.offsets) = (kept.sid.clone(), kept.offsets.clone());
+            (state.left, state.subscribed) = (kept.left.clone(), kept.subscribed);
             self.make_known(&pid);
             (state.pid, state.came_back_with) = (Some(pid), Some(kept));
             positions.extend(known);
@@ -248,8 +257,8 @@ impl Connection {
             self.say_connected();
         }
         let user = self.user.clone();
-        let workspaces = match self.shared.database.read(move |db| workspaces_of(db, &user)).await {
-            Ok(workspaces) => workspaces,
+        let mut rooms = match self.shared.database.read(move |db| rooms_of(db, &user)).await {
+            Ok(rooms) => rooms,
             Err(error) => {
                 log::warn!("connection={} its rooms could not be listed: {error}", self.id);
                 return self.wire.close(Ending::Cut(Close::TryAgainLater));
@@ -258,7 +267,6 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        let mut rooms: Vec<RoomId> = workspaces.iter().map(RoomId::workspace).collect();
         rooms.extend(positions.keys().filter(|room| room.kind() == RoomKind::Campaign).cloned());
         let is_out = positions.keys().any(|room| !rooms.contains(room));
         let recovering = recovering.map(|hope| if is_out { Recovering::Failed } else { hope });
@@ -323,6 +331,7 @@ impl Connection {
                 held: None,
                 asked: asked.into_iter().collect(),
                 waiters: vec![waiter],
+                subscribed: false,
             });
             state.attempts
         };
@@ -387,6 +396,7 @@ impl Connection {
             phase
         };
         if !matches!(phase, Phase::Entering { .. }) {
+            self.subscribe();
             return self.work();
         }
         if self.come_into_the_next() {
@@ -402,6 +412,7 @@ impl Connection {
         self.state.borrow_mut().phase = Phase::Open;
         self.say_held();
         self.emit(&Frames::new([r#"{"type":"ready"}"#]), false);
+        self.subscribe();
         self.work();
     }
 
@@ -444,6 +455,7 @@ impl Connection {
             state.pid = Some(random::token());
             state.offsets = Offsets::new(self.shared.silence_max);
             state.left = Left::default();
+            state.subscribed = false;
             for place in &mut state.places {
                 (place.position, place.missed) = (None, None);
                 state.offsets.enter(place.id.clone(), Cursor { seq: place.seq, epoch: place.epoch }, false);
@@ -531,6 +543,18 @@ impl Connection {
         }
     }
 
+    /// The same for an event about positions, whose clients are told of it in plain words.
+    pub fn refuse_plainly(&self, tag: Option<Tag>, rejection: &Rejection) {
+        self.shared.connections.counts.command_outcome(Some(rejection.code));
+        match tag {
+            Some(_) => self.acknowledge(tag, &refusal_body(rejection)),
+            None => {
+                let message = serde_json::to_string(&rejection.message).expect("a text is JSON");
+                self.put(&mut self.state.borrow_mut(), &format!("[\"error\",{message}").into(), false);
+            }
+        }
+    }
+
     pub fn refuse(&self, tag: Option<Tag>, rejection: &Rejection) {
         self.shared.connections.counts.command_outcome(Some(rejection.code));
         self.tell_refusal(tag, None, rejection);
@@ -598,7 +622,13 @@ impl Connection {
     }
 
     fn kept(&self, state: &State) -> Kept {
-        Kept { user: self.user.clone(), sid: state.sid.clone(), offsets: state.offsets.clone(), left: state.left.clone() }
+        Kept {
+            user: self.user.clone(),
+            sid: state.sid.clone(),
+            subscribed: state.subscribed,
+            offsets: state.offsets.clone(),
+            left: state.left.clone(),
+        }
     }
 
     /// What a room says before it can be passed on.
@@ -621,6 +651,13 @@ impl Connection {
 /// Also a change that is not for this client takes room.
 fn cost_to_hold(frames: &Frames) -> usize {
     size_of::<(RoomId, Frames, Option<i64>)>() + frames.wire().len()
+}
+
+/// The rooms that a connection of a user is in from the beginning.
+fn rooms_of(db: &mut Db, user: &UserId) -> QueryResult<Vec<RoomId>> {
+    let workspaces = workspaces_of(db, user)?;
+    let circles = circles_of(db, user)?;
+    Ok(workspaces.iter().map(RoomId::workspace).chain(circles.iter().map(RoomId::circle)).collect())
 }
 
 /// The text of an event, with its offset if it has one, in pieces.

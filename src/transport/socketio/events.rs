@@ -14,59 +14,28 @@ use crate::actors::executor::StoreError;
 use crate::actors::lobby::Kind;
 use crate::actors::parts::Frames;
 use crate::actors::room::{Cursor, Order, Room, StoredRoom};
-use crate::actors::speech::{Done, Tag};
+use crate::actors::speech::Tag;
 use crate::protocol::close::Close;
 use crate::protocol::decode::{Body, Decoded};
 use crate::protocol::error::{ErrorCode, Rejection};
 use crate::protocol::ids::{CampaignId, ChannelId, CommandId, ConversationId, RoomId, RoomKind, WorkspaceId};
 use crate::protocol::limits::RATE_LIMIT_STRIKES_MAX;
 use crate::protocol::session::Pong;
-use crate::protocol::socketio::{ACK_ID_MAX, Event};
-use crate::protocol::{campaign, chat};
+use crate::protocol::socketio::Event;
+use crate::protocol::{campaign, chat, circle};
 use crate::rooms::campaign::Campaign;
 use crate::rooms::chat::Workspace;
 use crate::rooms::kernel::Request;
 use crate::transport::socketio::client::cost;
-use crate::transport::socketio::connection::{Asked, Connection, done_body, refusal_body};
+use crate::transport::socketio::connection::{Asked, Connection};
+use crate::transport::socketio::gather::{Gather, Sum};
 use crate::transport::socketio::offsets::Position;
 
 /// Events that may wait for their turn, and what they may cost; more is `BUSY`.
 const QUEUE_MAX: usize = 1_024;
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Answers that may be put together at the same time; more is `BUSY`.
-const GATHERS_MAX: usize = 64;
-
 /// Something that cannot be done at once. The events after it wait.
 pub type Later = LocalBoxFuture<'static, ()>;
-
-/// An answer that is put together from those of several rooms.
-pub struct Gather {
-    /// What the client waits with.
-    tag: Option<Tag>,
-    /// The rooms that have not answered, each by the tag that its answer will have.
-    awaited: Vec<(Tag, RoomId)>,
-    unread: Option<UnreadCounts>,
-    refused: Option<Rejection>,
-}
-
-/// The answer of `unread:fetch`.
-#[derive(Default, Deserialize, serde::Serialize)]
-struct UnreadCounts {
-    channels: BTreeMap<ChannelId, i64>,
-    conversations: BTreeMap<ConversationId, i64>,
-}
-
-impl Gather {
-    /// A tag that no client can have given, and that stands for one question to one room.
-    fn fresh_tag(last: &mut u64) -> Tag {
-        *last += 1;
-        Tag(ACK_ID_MAX + *last)
-    }
-
-    pub fn is_internal(Tag(tag): Tag) -> bool {
-        tag > ACK_ID_MAX
-    }
-}
 
 /// `campaign:join`.
 #[derive(Deserialize)]
@@ -182,6 +151,7 @@ impl Connection {
             "campaign:leave" => self.leave_campaign(fields, tag),
             _ if campaign::knows(name) => self.to_campaign(name, fields, tag),
             _ if chat::knows(name) => return self.to_workspace(name, fields, tag),
+            _ if circle::knows(name) => self.to_circles(name, fields, tag),
             _ => self.refuse(tag, &bad(format!("type: unknown command `{}`", name.chars().take(64).collect::<String>()))),
         }
         None
@@ -239,13 +209,13 @@ impl Connection {
     }
 
     /// The actor of a room that the connection is in.
-    fn room<L: Kind>(&self, id: Option<&RoomId>) -> Option<Addr<Room<L>>> {
+    pub fn room<L: Kind>(&self, id: Option<&RoomId>) -> Option<Addr<Room<L>>> {
         let state = self.state.borrow();
         let place = state.places.iter().find(|place| Some(&place.id) == id)?;
         place.room.as_ref().and_then(L::of).cloned()
     }
 
-    fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
+    pub fn order<L: StoredRoom>(&self, room: &Addr<Room<L>>, tag: Option<Tag>, id: Option<CommandId>, request: Request<L>) {
         match room.try_send(Order { connection: self.id, tag, id, request }) {
             Ok(()) => {}
             Err(SendError::Full(_)) => match tag {
@@ -274,7 +244,7 @@ impl Connection {
             Body::Signal(signal) => match &signal {
                 chat::Signal::Typing { target, .. } => self.to_target(target.clone(), tag, id, Request::Signal(signal)),
                 chat::Signal::Away | chat::Signal::Active => {
-                    self.to_all(tag, None, |_| Request::Signal(signal.clone()));
+                    self.to_all::<Workspace>(tag, None, Sum::Done, || Request::Signal(signal.clone()));
                     None
                 }
             },
@@ -323,7 +293,7 @@ impl Connection {
             }
             chat::Query::Here { workspace_id } => self.join_workspace(workspace_id, tag),
             chat::Query::Unread { channels: None, conversations: None } => {
-                self.to_all(tag, Some(UnreadCounts::default()), |_| Request::Query(query.clone()));
+                self.to_all::<Workspace>(tag, None, Sum::unread(), || Request::Query(query.clone()));
                 None
             }
             chat::Query::Unread { channels, conversations } => {
@@ -378,75 +348,6 @@ impl Connection {
         }
     }
 
-    /// The same to every workspace; the client gets one answer.
-    fn to_all(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, request: impl Fn(&RoomId) -> Request<Workspace>) {
-        let rooms: Vec<RoomId> = self.state.borrow().places.iter().map(|place| place.id.clone()).collect();
-        self.gather(tag, unread, rooms.into_iter().map(|room| (room.clone(), request(&room))).collect());
-    }
-
-    /// Asks rooms that the connection is in; of others there is no answer.
-    fn gather(&self, tag: Option<Tag>, unread: Option<UnreadCounts>, asked: Vec<(RoomId, Request<Workspace>)>) {
-        let rooms: Vec<_> = asked.into_iter().filter_map(|(id, request)| Some((self.room::<Workspace>(Some(&id))?, id, request))).collect();
-        let orders = {
-            let mut state = self.state.borrow_mut();
-            let state = &mut *state;
-            if state.gathers.len() >= GATHERS_MAX {
-                None
-            } else {
-                let orders: Vec<_> =
-                    rooms.into_iter().map(|(room, id, request)| (room, id, request, Gather::fresh_tag(&mut state.last_tag))).collect();
-                let awaited = orders.iter().map(|(_, id, _, tag)| (*tag, id.clone())).collect();
-                state.gathers.push(Gather { tag, awaited, unread, refused: None });
-                Some(orders)
-            }
-        };
-        let Some(orders) = orders else { return self.refuse(tag, &Rejection::busy()) };
-        orders.into_iter().for_each(|(room, _, request, tag)| self.order(&room, Some(tag), None, request));
-        self.finish_gathers();
-    }
-
-    /// One of the answers to what was asked of several rooms.
-    pub fn gathered(&self, tag: Tag, outcome: &Result<Done, Rejection>) {
-        {
-            let mut state = self.state.borrow_mut();
-            let is_awaited = |gather: &&mut Gather| gather.awaited.iter().any(|(awaited, _)| *awaited == tag);
-            let Some(gather) = state.gathers.iter_mut().find(is_awaited) else { return };
-            gather.awaited.retain(|(awaited, _)| *awaited != tag);
-            match (outcome, &mut gather.unread) {
-                (Err(rejection), _) => gather.refused = Some(rejection.clone()),
-                (Ok(done), Some(unread)) => {
-                    if let Ok(more) = serde_json::from_str::<UnreadCounts>(&done_body(done)) {
-                        unread.channels.extend(more.channels);
-                        unread.conversations.extend(more.conversations);
-                    }
-                }
-                (Ok(_), None) => {}
-            }
-        }
-        self.finish_gathers();
-    }
-
-    /// A room that the connection is not in any more answers nothing.
-    pub fn gather_without(&self, room: &RoomId) {
-        self.state.borrow_mut().gathers.iter_mut().for_each(|gather| gather.awaited.retain(|(_, awaited)| awaited != room));
-        self.finish_gathers();
-    }
-
-    /// Answers with what is complete.
-    fn finish_gathers(&self) {
-        let complete: Vec<Gather> = self.state.borrow_mut().gathers.extract_if(.., |gather| gather.awaited.is_empty()).collect();
-        complete.into_iter().for_each(|gather| self.finish(gather));
-    }
-
-    fn finish(&self, Gather { tag, unread, refused, .. }: Gather) {
-        let body = match (refused, unread) {
-            (Some(rejection), _) => refusal_body(&rejection),
-            (None, Some(unread)) => serde_json::to_string(&unread).expect("maps by id are JSON"),
-            (None, None) => "{\"success\":true}".to_owned(),
-        };
-        self.acknowledge(tag, &body);
-    }
-
     async fn count_unread(self: Rc<Self>, channels: Vec<ChannelId>, conversations: Vec<ConversationId>, tag: Option<Tag>) {
         let mut by_workspace: BTreeMap<WorkspaceId, (Vec<ChannelId>, Vec<ConversationId>)> = BTreeMap::new();
         let (directory, database) = (&self.shared.directory, &self.shared.database);
@@ -468,7 +369,7 @@ impl Connection {
             let query = chat::Query::Unread { channels: Some(channels), conversations: Some(conversations) };
             (RoomId::workspace(&workspace), Request::Query(query))
         });
-        self.gather(tag, Some(UnreadCounts::default()), asked.collect());
+        self.gather::<Workspace>(tag, None, Sum::unread(), asked.collect());
     }
 }
 

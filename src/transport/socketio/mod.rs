@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `client` | what does the packet mean, and who is it that wants to connect? |
 //! | `connection` | what do the rooms say, and how is it said to this client? |
-//! | `events` | which room is an event for? |
+//! | `events`, `circles` | which room is an event for? |
+//! | `gather` | what do the answers of several rooms come to? |
 //! | `offsets`, `recovery` | where was a client that comes back, and may it go on? |
 //!
 //! A connection is in all workspaces of its user from the beginning, and in one campaign at most. It is a member of the rooms like any other
 //! connection; what the transport adds is the form of the frames, the acknowledgements, and the recovery.
 
+mod circles;
 mod client;
 mod connection;
 mod directory;
 mod events;
+mod gather;
 mod left;
 mod offsets;
 mod recovery;

@@ -169,7 +169,7 @@ fn name(room: &RoomId) -> String {
 }
 
 fn parse(name: &str) -> Option<RoomId> {
-    let kinds = [RoomKind::Campaign, RoomKind::Workspace];
+    let kinds = [RoomKind::Campaign, RoomKind::Workspace, RoomKind::Circle];
     let (kind, local) = name.split_once(':')?;
     kinds.into_iter().find(|known| known.as_str() == kind).map(|kind| RoomId::of(kind, local))
 }

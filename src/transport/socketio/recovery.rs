@@ -34,6 +34,8 @@ pub struct Kept {
     pub user: UserId,
     /// The public id of the connection, which stays.
     pub sid: String,
+    /// It wanted the positions of its circles.
+    pub subscribed: bool,
     pub offsets: Offsets,
     pub left: Left,
 }
@@ -42,6 +44,7 @@ pub struct Kept {
 struct Stored {
     user: UserId,
     sid: String,
+    subscribed: bool,
     offsets: StoredOffsets,
     #[serde(default)]
     left: Left,
@@ -157,17 +160,17 @@ impl State {
 }
 
 fn row(pid_hash: PidHash, kept: Kept, lost_at: Instant, now: Instant) -> Option<recovery::SavedSocket> {
-    let Kept { user, sid, offsets, left } = kept;
-    let state = serde_json::to_vec(&Stored { user, sid, offsets: offsets.to_stored(), left }).ok()?;
+    let Kept { user, sid, subscribed, offsets, left } = kept;
+    let state = serde_json::to_vec(&Stored { user, sid, subscribed, offsets: offsets.to_stored(), left }).ok()?;
     let left = RECOVERY_SPAN.checked_sub(now.duration_since(lost_at))?;
     Some(recovery::SavedSocket { pid_hash, state, expires_at: clock::now().plus(left) })
 }
 
 async fn read(pid: PidHash, database: &Database, arrived_after: Duration) -> Option<Kept> {
     let bytes = database.write(move |db| recovery::take(db, &pid, clock::now())).await.ok()??;
-    let Stored { user, sid, offsets, left } = serde_json::from_slice(&bytes).ok()?;
+    let Stored { user, sid, subscribed, offsets, left } = serde_json::from_slice(&bytes).ok()?;
     let offsets = Offsets::from_stored(offsets, arrived_after, Instant::now())?;
-    Some(Kept { user, sid, offsets, left })
+    Some(Kept { user, sid, subscribed, offsets, left })
 }
 
 fn hash(pid: &str, user: &UserId) -> PidHash {

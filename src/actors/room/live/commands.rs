@@ -150,7 +150,7 @@ impl<L: StoredRoom> Live<L> {
 
     fn ask(&self, user: &UserId, query: &L::Query) -> Result<Asked<L>, Rejection> {
         let member = self.logic.member(user).filter(|_| !self.closed).ok_or_else(no_such_room)?;
-        self.logic.ask(&self.company, &member, query)
+        self.logic.ask(self.touched_at, &self.company, &member, query)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -239,7 +239,8 @@ impl<L: StoredRoom> Live<L> {
         room.context.counts.command_outcome(None);
         let changed = event.map(|event| (self.logic.apply(at, by.as_ref(), event), by.as_ref().map(|member| member.user.clone())));
         let remembers = id.clone().zip(hash).zip(by.map(|member| member.user));
-        let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, changed.is_some(), &answer));
+        let is_numbered = changed.as_ref().is_some_and(|(effects, _)| !effects.unnumbered);
+        let command_row = remembers.map(|((id, hash), user)| self.remember(user, id, hash, is_numbered, &answer));
         let changes = changed.is_some();
         match changed {
             Some((effects, user)) => {
@@ -274,6 +275,10 @@ impl<L: StoredRoom> Live<L> {
         command: Option<CommandRow>,
         room: &mut Room<L>,
     ) {
+        if effects.unnumbered {
+            self.commit(None, command, effects.rows, room);
+            return self.say_presence(effects.parts);
+        }
         self.head += 1;
         let encoding = encode_of(&self.logic, &effects.parts, Some(self.head));
         let event = EventRow { user, parts: encoding.stored };

@@ -59,7 +59,8 @@ impl<L: StoredRoom> Live<L> {
                 let Some(seat) = room.seats.get_mut(&connection) else { return };
                 // With `hold` it has been told nothing yet: should the state be lost meanwhile, it comes in anew.
                 seat.attached = !hold;
-                tell(&seat.hub, Item::Attach { connection, member, leads, entry, hold });
+                let left = L::unheard();
+                tell(&seat.hub, Item::Attach { connection, member, leads, left, entry, hold });
             }
             Saying::Detach { connection, close } => {
                 let Some(seat) = room.remove_seat(connection) else { return };

@@ -110,7 +110,7 @@ impl Team {
 
     fn query(&self, by: &str, query: &Query) -> Result<Answer, Rejection> {
         let by = self.member(by);
-        match self.workspace.ask(&self.here, &by, query)? {
+        match self.workspace.ask(self.now(), &self.here, &by, query)? {
             Asked::Known { answer, .. } => Ok(answer),
             Asked::LookUp(lookup) => self.workspace.tell(&by, query, self.tables.look_up(lookup)),
         }

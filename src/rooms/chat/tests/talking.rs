@@ -89,7 +89,7 @@ fn what_was_read_before_a_deletion_is_not_told_after_it() {
     let channel = team.public("anna", &[]);
     let message = team.say("anna", &channel, "secret");
     let query = Query::Older { target: channel, before: None, limit: 5 };
-    let Ok(Asked::LookUp(lookup)) = team.workspace.ask(&team.here, &team.member("anna"), &query) else { panic!("looks it up") };
+    let Ok(Asked::LookUp(lookup)) = team.workspace.ask(team.now(), &team.here, &team.member("anna"), &query) else { panic!("looks it up") };
     let found = team.tables.look_up(lookup);
     team.done("anna", delete(&message));
     let answer = team.workspace.tell(&team.member("anna"), &query, found.clone()).expect("may read");
