@@ -62,8 +62,8 @@ pub enum Item {
     Release { connection: ConnectionId, entry: Box<Entry> },
     /// A change, for all whom it concerns.
     Parts(Arc<EncodedParts>),
-    /// Frames for one connection.
-    To { connection: ConnectionId, frames: Frames },
+    /// Frames for one connection. With a name they give way to newer ones of that name, as those of [`Item::Parts`] do.
+    To { connection: ConnectionId, latest: Option<(Arc<str>, Option<Topic>)>, frames: Frames },
     /// The answer to what a connection asked.
     Answer { connection: ConnectionId, reply: Box<Reply> },
     /// For every connection: the room's history has a new name.
@@ -249,6 +249,7 @@ pub fn leave(connection: ConnectionId, room: RoomNo) {
     with_here(|here| {
         let Some(line) = here.lines.get(&connection).cloned() else { return };
         line.rooms.borrow_mut().retain(|known| *known != room);
+        line.forget_latest(room, None);
         here.remove(room, connection);
     });
 }
@@ -371,7 +372,13 @@ impl RoomHere {
                 }
                 Item::Parts(parts) => run.push(parts.largest(), Said::Parts(parts)),
                 Item::Epoch(epoch) => run.push(0, Said::Epoch(epoch, Frames::of(&[Epoch { epoch: epoch.to_string() }], None))),
-                Item::To { connection, frames } => run.push(frames.wire().len(), Said::To(connection, frames)),
+                Item::To { connection, latest: None, frames } => run.push(frames.wire().len(), Said::To(connection, frames)),
+                Item::To { connection, latest: Some((name, topic)), frames } => {
+                    self.say(std::mem::take(&mut run), counts);
+                    if let Some(&seat) = self.seat_by_connection.get(&connection) {
+                        self.seats[seat].line.say_latest(self.no, topic, &name, &frames);
+                    }
+                }
                 Item::Answer { connection, reply } => self.answer(connection, *reply, &mut run, lines, counts),
                 Item::Attach { connection, member, leads, left, entry, hold } => {
                     self.say(std::mem::take(&mut run), counts);
@@ -407,6 +414,9 @@ impl RoomHere {
             self.say(std::mem::take(run), counts);
             if let Some(&seat) = self.seat_by_connection.get(&connection) {
                 self.seats[seat].hear(topic, on);
+                if !on {
+                    self.seats[seat].line.forget_latest(self.no, Some(topic));
+                }
             }
         }
         if reply.is_unasked() {
@@ -474,7 +484,7 @@ impl RoomHere {
             let Some(part) = seat.hears(parts).map(|index| parts.part(index)) else { continue };
             let evicted = match &part.latest {
                 _ if part.frames.is_empty() => continue,
-                Some(name) => seat.line.say_latest(self.no, name, &part.frames),
+                Some(name) => seat.line.say_latest(self.no, part.topic, name, &part.frames),
                 None => seat.line.say(self.no, &part.frames, None),
             };
             told.add(&part.frames, evicted);

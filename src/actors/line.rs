@@ -19,7 +19,7 @@ use crate::protocol::ids::RoomId;
 use crate::protocol::limits::CONNECT_TIMEOUT;
 use crate::protocol::session::ErrorFrame;
 use crate::protocol::time::Timestamp;
-use crate::rooms::kernel::ConnectionKey;
+use crate::rooms::kernel::{ConnectionKey, Topic};
 
 /// A connection's number, never given twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +130,7 @@ pub struct Line {
 struct Latest {
     name: Arc<str>,
     room: RoomNo,
+    topic: Option<Topic>,
     frames: Frames,
 }
 
@@ -171,7 +172,7 @@ impl Line {
     }
 
     /// Frames of which only the newest of a name counts: a slow reader gets them when it has caught up, and of each name the newest.
-    pub fn say_latest(&self, room: RoomNo, name: &Arc<str>, frames: &Frames) -> bool {
+    pub fn say_latest(&self, room: RoomNo, topic: Option<Topic>, name: &Arc<str>, frames: &Frames) -> bool {
         let mut latest = self.latest.borrow_mut();
         if latest.is_empty() && !self.is_behind() {
             drop(latest);
@@ -181,8 +182,13 @@ impl Line {
         if latest.len() == LATEST_MAX {
             latest.remove(0);
         }
-        latest.push(Latest { name: name.clone(), room, frames: frames.clone() });
+        latest.push(Latest { name: name.clone(), room, topic, frames: frames.clone() });
         false
+    }
+
+    /// What waits of a room, or of a topic of it, is not said any more: the connection has left that.
+    pub fn forget_latest(&self, room: RoomNo, topic: Option<Topic>) {
+        self.latest.borrow_mut().retain(|one| one.room != room || topic.is_some() && one.topic != topic);
     }
 
     /// Says what waited for the reader to catch up, if it has.
@@ -215,6 +221,7 @@ impl Line {
     /// The connection is not in the room, or not any more: a raw WebSocket ends with that. A client that was not let in is told by an error frame first.
     pub fn leave(&self, no: RoomNo, room: &RoomId, close: Close) {
         self.rooms.borrow_mut().retain(|known| *known != no);
+        self.forget_latest(no, None);
         match &self.voice {
             Voice::Socket(socket) => refuse(&socket.outbox, close),
             Voice::Session(session) => session.leave(no, room, close),

@@ -197,7 +197,9 @@ fn document(name: &str, points: Vec<Waypoint>) -> Result<String, Refusal> {
 
 fn waypoint(placed: &Placed) -> Option<Waypoint> {
     let position = placed.plain()?;
-    let mut waypoint = Waypoint::new((position.longitude, position.latitude).into());
+    // In GPX the meridian of 180° is always the western one.
+    let longitude = if position.longitude >= 180.0 { -180.0 } else { position.longitude };
+    let mut waypoint = Waypoint::new((longitude, position.latitude).into());
     waypoint.elevation = position.altitude;
     let nanoseconds = i128::from(position.timestamp.ms()) * 1_000_000;
     waypoint.time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(gpx::Time::from);
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!(names, ["Home & <trkpt> \u{fffd}", "Away"]);
         let points = |n: usize| read.tracks[n].segments.iter().flat_map(|segment| &segment.points).collect::<Vec<_>>();
         assert_eq!((points(0).len(), points(1).len()), (2, 1));
-        assert_eq!((points(0)[1].point().y(), points(0)[1].point().x(), points(0)[1].elevation), (90.0, 180.0, Some(8_848.8)));
+        assert_eq!((points(0)[1].point().y(), points(0)[1].point().x(), points(0)[1].elevation), (90.0, -180.0, Some(8_848.8)));
         let time = points(0)[1].time.expect("has a time").format().expect("is a time");
         assert!(time.starts_with("1970-01-01T00:00:01.234"), "{time}");
     }

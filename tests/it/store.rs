@@ -75,6 +75,7 @@ macro_rules! on_both {
 }
 
 mod chat;
+mod circle;
 
 on_both!(
     a_room_belongs_to_one_live_node_at_a_time,

@@ -29,11 +29,6 @@ impl Buffer {
         self.packets.is_empty()
     }
 
-    /// Of what counts.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// What is counted in is not to go beyond `bytes_max`, but for one unit that has the queue for itself.
     pub fn has_room(&self, unit: &[Message<'_>], bytes_max: usize) -> bool {
         self.bytes == 0 || self.bytes + unit.iter().map(cost).sum::<usize>() <= bytes_max

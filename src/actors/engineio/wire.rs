@@ -22,9 +22,6 @@ mod sockets;
 
 pub(in crate::actors::engineio) use sockets::Role;
 
-/// A client that polls is behind when more than this waits for its next GET.
-const BEHIND_BYTES: usize = 64 * 1024;
-
 /// How the server ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -158,7 +155,8 @@ impl Wire {
     pub fn is_behind(&self) -> bool {
         match &self.state.borrow().carrier {
             Carrier::Socket(socket) => socket.outbox.is_behind(),
-            Carrier::Polling(polling) => polling.buffer.bytes() > BEHIND_BYTES,
+            // What waits for the next GET is told later than now.
+            Carrier::Polling(polling) => !polling.waits() || !polling.buffer.is_empty(),
         }
     }
 

@@ -55,7 +55,7 @@ fn attach((connection, _): &(ConnectionId, Peer), member: u32, leads: bool, stat
 }
 
 fn to((connection, _): &(ConnectionId, Peer), frame: &str) -> Item {
-    Item::To { connection: *connection, frames: Frames::new([frame]) }
+    Item::To { connection: *connection, latest: None, frames: Frames::new([frame]) }
 }
 
 /// A change of which those who lead hear one thing and the others another.

@@ -22,7 +22,7 @@ use crate::actors::speech::{Entry, Reply, Tag};
 use crate::protocol::close::Close;
 use crate::protocol::error::Rejection;
 use crate::protocol::time::Timestamp;
-use crate::rooms::kernel::MemberNo;
+use crate::rooms::kernel::{MemberNo, Topic};
 
 /// Things that a room may have to say while commits are pending; beyond, commands are answered `BUSY`.
 pub const SAYINGS_MAX: usize = 4_096;
@@ -66,6 +66,7 @@ pub enum Saying<A> {
     /// Frames for one connection.
     Frames {
         connection: ConnectionId,
+        latest: Option<(Arc<str>, Option<Topic>)>,
         frames: Frames,
     },
     Reply {

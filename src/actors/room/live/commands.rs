@@ -139,8 +139,9 @@ impl<L: StoredRoom> Live<L> {
         match self.ask(&user, &query) {
             Err(rejection) => self.refuse(back, id, rejection),
             Ok(Asked::Known { answer, frames }) => {
-                if !frames.is_empty() {
-                    self.say(Saying::Frames { connection, frames: Frames::of(&frames, None) });
+                for frame in frames {
+                    let latest = L::latest(&frame).map(|name| (name.into(), self.logic.topic(&frame)));
+                    self.say(Saying::Frames { connection, latest, frames: Frames::of(&[frame], None) });
                 }
                 self.acknowledge(back, id, answer);
             }

@@ -48,9 +48,9 @@ impl<L: StoredRoom> Live<L> {
                     tell(&seat.hub, Item::Answer { connection, reply: Box::new(reply) });
                 }
             }
-            Saying::Frames { connection, frames } => {
+            Saying::Frames { connection, latest, frames } => {
                 let Some(seat) = room.seats.get(&connection) else { return };
-                tell(&seat.hub, Item::To { connection, frames });
+                tell(&seat.hub, Item::To { connection, latest, frames });
             }
             // Who asked may have gone meanwhile.
             Saying::Reply { answer, value } => drop(answer.send(value)),
