@@ -608,7 +608,7 @@ mod tests {
             json!({"$ref": "https://example.org/schema"}),
             json!({"$ref": "#/components/schemas/A", "not": {}}),
             json!({"type": ["string", "date"]}),
-            json!({"type": "number"}),
+            json!({"type": "number", "multipleOf": 0.5}),
         ] {
             assert!(Shape::of(&schema, "here").is_err(), "{schema}");
         }
