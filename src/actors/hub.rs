@@ -366,11 +366,10 @@ impl RoomHere {
         let mut run = Run::default();
         for item in items {
             match item {
-                Item::Parts(parts) if parts.has_latest() => {
-                    self.say(std::mem::take(&mut run), counts);
-                    self.say_latest(&parts, counts);
+                Item::Parts(parts) => {
+                    run.has_latest |= parts.has_latest();
+                    run.push(parts.largest(), Said::Parts(parts));
                 }
-                Item::Parts(parts) => run.push(parts.largest(), Said::Parts(parts)),
                 Item::Epoch(epoch) => run.push(0, Said::Epoch(epoch, Frames::of(&[Epoch { epoch: epoch.to_string() }], None))),
                 Item::To { connection, latest: None, frames } => run.push(frames.wire().len(), Said::To(connection, frames)),
                 Item::To { connection, latest: Some((name, topic)), frames } => {
@@ -470,24 +469,14 @@ impl RoomHere {
         let all: Vec<&Said> = run.said.iter().collect();
         let shared: Vec<&Said> = all.iter().copied().filter(|said| said.is_shared()).collect();
         let apart = self.apart(&run.said);
-        apart.iter().for_each(|&index| told.tell(self.no, &self.seats[index], &all));
-        if !shared.is_empty() {
-            self.say_to_the_others(&shared, &apart, &mut told);
+        for &index in &apart {
+            match &self.seats[index] {
+                slow if run.has_latest && slow.line.is_slow() => told.tell_slow(self.no, slow, &all),
+                seat => told.tell(self.no, seat, &all),
+            }
         }
-        told.count(counts);
-    }
-
-    /// What of a change only the newest counts: a slow reader gets it later, or something newer in its place.
-    fn say_latest(&self, parts: &EncodedParts, counts: &Counts) {
-        let mut told = Told::default();
-        for seat in &self.seats {
-            let Some(part) = seat.hears(parts).map(|index| parts.part(index)) else { continue };
-            let evicted = match &part.latest {
-                _ if part.frames.is_empty() => continue,
-                Some(name) => seat.line.say_latest(self.no, part.topic, name, &part.frames),
-                None => seat.line.say(self.no, &part.frames, None),
-            };
-            told.add(&part.frames, evicted);
+        if !shared.is_empty() {
+            self.say_to_the_others(&shared, run.has_latest, &apart, &mut told);
         }
         told.count(counts);
     }
@@ -501,7 +490,7 @@ impl RoomHere {
         apart
     }
 
-    fn say_to_the_others<'a>(&self, shared: &[&'a Said], apart: &[usize], told: &mut Told<'a>) {
+    fn say_to_the_others<'a>(&self, shared: &[&'a Said], has_latest: bool, apart: &[usize], told: &mut Told<'a>) {
         let mut apart = apart.iter().copied().peekable();
         let mut together = HashMap::new();
         for (index, seat) in self.seats.iter().enumerate() {
@@ -509,6 +498,7 @@ impl RoomHere {
                 continue;
             }
             match (&seat.line.voice, shared) {
+                _ if has_latest && seat.line.is_slow() => told.tell_slow(self.no, seat, shared),
                 (Voice::Session(_), _) => told.tell(self.no, seat, shared),
                 // By far the most frequent: the bytes are shared as they are.
                 (Voice::Socket(socket), [one]) => {
@@ -548,6 +538,8 @@ fn release(room: RoomNo, line: &Line, entry: &Entry) {
 struct Run {
     said: Vec<Said>,
     bytes: usize,
+    /// Of some of it only the newest counts.
+    has_latest: bool,
 }
 
 impl Run {
@@ -635,6 +627,21 @@ impl<'a> Told<'a> {
                 self.send(socket, &bytes, frames);
             }
             Voice::Session(session) => self.tell_session(room, &**session, seat, said),
+        }
+    }
+
+    /// What of a change only the newest counts a slow reader gets later, or something newer in its place.
+    fn tell_slow(&mut self, room: RoomNo, seat: &Seat, said: &[&'a Said]) {
+        for &said in said {
+            let part = if let Said::Parts(parts) = said { seat.hears(parts).map(|index| parts.part(index)) } else { None };
+            match part.and_then(|part| Some((part, part.latest.as_ref()?))) {
+                Some((part, _)) if part.frames.is_empty() => {}
+                Some((part, name)) => {
+                    let evicted = seat.line.say_latest(room, part.topic, name, &part.frames);
+                    self.add(&part.frames, evicted);
+                }
+                None => self.tell(room, seat, &[said]),
+            }
         }
     }
 

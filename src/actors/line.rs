@@ -171,6 +171,11 @@ impl Line {
         }
     }
 
+    /// Something waits for the client: of what only the newest counts it is not told all.
+    pub fn is_slow(&self) -> bool {
+        self.is_behind() || !self.latest.borrow().is_empty()
+    }
+
     /// Frames of which only the newest of a name counts: a slow reader gets them when it has caught up, and of each name the newest.
     pub fn say_latest(&self, room: RoomNo, topic: Option<Topic>, name: &Arc<str>, frames: &Frames) -> bool {
         let mut latest = self.latest.borrow_mut();

@@ -615,7 +615,11 @@ impl Connection {
     fn clear_away(&self, places: Vec<Place>, gone: Option<Gone>) {
         hub::unregister(self.id);
         places.into_iter().filter_map(|place| place.room).for_each(|room| room.leave(self.id));
-        let reason = if let Some(Gone::Closed(close)) = gone { Some(close) } else { None };
+        let reason = match gone {
+            None | Some(Gone::Left) => Some(Close::Normal),
+            Some(Gone::Closed(close)) => Some(close),
+            Some(Gone::Lost) => None,
+        };
         self.shared.connections.registry.remove(&self.user, self.id);
         self.shared.connections.counts.disconnected(reason);
         log::info!("disconnect connection={} user={} code={}", self.id, self.user, reason.map_or(1006, Close::code));
