@@ -63,7 +63,8 @@ impl Sharing {
         self.enabled && self.until.is_none_or(|until| now < until)
     }
 
-    /// Whether a point that was measured then is taken: it is not while nothing is shared, nor later if it was measured in the last such span.
+    /// Whether a point that was measured then is taken: it is not while nothing is shared, nor later if it was measured before the last such span
+    /// ended and after the first began.
     pub fn takes(&self, measured_at: Timestamp, now: Timestamp) -> bool {
         let is_in = |(from, until): (Timestamp, Option<Timestamp>)| from <= measured_at && until.is_none_or(|until| measured_at < until);
         self.is_on(now) && !self.paused.is_some_and(is_in)
@@ -71,15 +72,15 @@ impl Sharing {
 
     /// What it is after somebody sets it at `now`. Without `precision` that stays; `until` means nothing to who stops.
     pub fn set(&self, enabled: bool, until: Option<Timestamp>, precision: Option<Precision>, now: Timestamp) -> Self {
+        let since = |pause: Option<(Timestamp, _)>, begins: Timestamp| pause.map_or(begins, |(from, _)| from);
         let pause = match self.until {
-            Some(until) if self.enabled && until <= now => Some((until, None)),
+            Some(until) if self.enabled && until <= now => Some((since(self.paused, until), None)),
             _ => self.paused,
         };
         let paused = match (enabled, pause) {
             (true, Some((from, None))) => Some((from, Some(now))),
-            (false, Some((from, None))) => Some((from, None)),
             (true, ended) => ended,
-            (false, _) => Some((now, None)),
+            (false, pause) => Some((since(pause, now), None)),
         };
         Self { enabled, until: until.filter(|_| enabled), precision: precision.unwrap_or(self.precision), paused }
     }

@@ -44,7 +44,8 @@ impl Circle {
     /// Who was here before keeps the number; the time between counts as one in which nothing was shared.
     fn newcomer(&self, at: Moment<'_>, user: &UserId, name: &str) -> StoredMember {
         let before = self.roster.person(user);
-        let paused = before.and_then(|person| person.left_at).map(|left_at| (left_at, Some(at.now)));
+        let since = |person: &StoredMember, left_at| person.sharing.paused.map_or(left_at, |(from, _)| from);
+        let paused = before.and_then(|person| Some((since(person, person.left_at?), Some(at.now))));
         StoredMember {
             no: before.map_or_else(|| self.roster.next_no(), |person| person.no),
             user: user.clone(),

@@ -16,7 +16,8 @@
 //!
 //! Rules that the tests cite, besides I1–I10 of the kernel:
 //!
-//! - **C1** Once somebody stops sharing, or leaves, no frame and no answer to others holds a position of his that came before.
+//! - **C1** While somebody does not share, or is out, no frame and no answer to others holds a position of his. When he shares again he is nowhere before
+//!   his next point; the history that was shared before may be read again, and what was measured meanwhile is never taken.
 //! - **C2** Who is seen approximately is never seen exactly.
 //! - **C3** A position goes to connections of other members that asked for positions, and to nobody else.
 //! - **C4** "Now" is the point that was measured last; what was measured earlier is history and is said to nobody.

@@ -14,7 +14,8 @@ pub struct Sharing {
     /// From then on it is as if not enabled.
     pub until: Option<Timestamp>,
     pub precision: Precision,
-    /// The last span in which nothing was shared: points measured in it are not taken, also when they come later. Its end is `None` while it lasts.
+    /// From the beginning of the first span in which nothing was shared to the end of the last, which is `None` while that lasts: points measured
+    /// in between are not taken when they come later.
     pub paused: Option<(Timestamp, Option<Timestamp>)>,
 }
 

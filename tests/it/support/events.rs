@@ -150,28 +150,26 @@ impl Events {
     }
 
     fn read(&mut self) -> Heard {
-        loop {
-            let text = match self.socket.came() {
-                Came::Text(text) => text,
-                Came::Closed(_) => return Heard::Gone,
-                Came::Binary(_) => panic!("nothing binary is said"),
-            };
-            if let Some(packet) = text.strip_prefix("42") {
-                let (event, offset) = event(packet);
-                self.ticket.offset = offset.or(self.ticket.offset.take());
-                return Heard::Event(event);
-            }
-            if let Some(packet) = text.strip_prefix("43") {
-                let digits = packet.bytes().take_while(u8::is_ascii_digit).count();
-                let (number, body) = packet.split_at(digits);
-                let [answer]: [Value; 1] =
-                    serde_json::from_str(body).unwrap_or_else(|error| panic!("an answer is one value: {error} in {text}"));
-                return Heard::Answer(number.parse().expect("an answer has a number"), answer);
-            }
-            match text.as_str() {
-                "41" | "1" => return Heard::Gone,
-                _ => panic!("awaited an event or an answer; {text} came"),
-            }
+        let text = match self.socket.came() {
+            Came::Text(text) => text,
+            Came::Closed(_) => return Heard::Gone,
+            Came::Binary(_) => panic!("nothing binary is said"),
+        };
+        if let Some(packet) = text.strip_prefix("42") {
+            let (event, offset) = event(packet);
+            self.ticket.offset = offset.or(self.ticket.offset.take());
+            return Heard::Event(event);
+        }
+        if let Some(packet) = text.strip_prefix("43") {
+            let digits = packet.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, body) = packet.split_at(digits);
+            let [answer]: [Value; 1] =
+                serde_json::from_str(body).unwrap_or_else(|error| panic!("an answer is one value: {error} in {text}"));
+            return Heard::Answer(number.parse().expect("an answer has a number"), answer);
+        }
+        match text.as_str() {
+            "41" | "1" => Heard::Gone,
+            _ => panic!("awaited an event or an answer; {text} came"),
         }
     }
 

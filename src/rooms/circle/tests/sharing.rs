@@ -80,6 +80,23 @@ fn what_was_measured_in_a_pause_is_never_kept() {
 }
 
 #[test]
+fn what_was_measured_in_an_earlier_pause_is_not_kept_either() {
+    let mut family = Family::new();
+    family.pass(60);
+    family.done("anna", share(false));
+    let first_pause = family.now();
+    for enabled in [true, false, true] {
+        family.pass(60);
+        family.done("anna", share(enabled));
+    }
+    let done = family.done("anna", at(47.0, first_pause));
+    assert_eq!((done.answer.stored, done.changed), (Some(false), false));
+    assert!(done.said.is_empty());
+    let done = family.done("anna", at(47.0, Timestamp::from_ms(first_pause.ms() - 1)));
+    assert_eq!(done.answer.stored, Some(true));
+}
+
+#[test]
 fn sharing_ends_by_itself() {
     let mut family = Family::new();
     let ben = family.member("ben");
