@@ -113,15 +113,9 @@ async function a_subscriber_hears_the_last_known_positions_first({ options }) {
   await update(two, 10);
   await update(other, 20);
   assert.deepEqual(numbers(other), []);
-  let before;
-  const answer = await new Promise((resolve) => {
-    other.emit("location:subscribe", (answer) => {
-      before = numbers(other).sort();
-      resolve(answer);
-    });
-  });
-  good(answer);
-  assert.deepEqual(before, [10, 2]);
+  good(await other.emitWithAck("location:subscribe"));
+  await Promise.all([until_heard(other, 2), until_heard(other, 10)]);
+  assert.deepEqual(numbers(other).sort(), [10, 2]);
   await update(one, 3);
   await until_heard(other, 3);
 
@@ -134,6 +128,7 @@ async function a_subscriber_hears_the_last_known_positions_first({ options }) {
   // Without a callback as well, and again.
   other.emit("location:subscribe");
   await until_heard(other, 4, from);
+  await until_heard(other, 10, from);
   assert.deepEqual(numbers(other, from).sort(), [10, 4]);
 }
 
