@@ -244,6 +244,14 @@ pub fn unregister(connection: ConnectionId) {
     });
 }
 
+/// A client can take again what waited for that.
+pub fn catch_up(connection: ConnectionId) {
+    let line = with_here(|here| here.lines.get(&connection).cloned()).flatten();
+    if let Some(line) = line {
+        line.catch_up();
+    }
+}
+
 /// The connection leaves a room by its own will; it lives on.
 pub fn leave(connection: ConnectionId, room: RoomNo) {
     with_here(|here| {

@@ -186,10 +186,18 @@ impl Outbox {
         self.state.borrow_mut().held.get_or_insert_default();
     }
 
-    /// True while anything waits for the socket, or is held.
+    /// True while anything waits for the socket, or is held, and when the socket might not take the next frame at once: a frame of which only the
+    /// newest counts must not come to wait here, where nothing newer replaces it.
     pub fn is_behind(&self) -> bool {
         let state = self.state.borrow();
-        !state.queue.is_empty() || state.held.is_some()
+        !state.queue.is_empty() || state.held.is_some() || !self.is_writable()
+    }
+
+    /// The kernel says so while a good part of its buffer is free, more than a frame has. An error is for the next write to find.
+    fn is_writable(&self) -> bool {
+        let mut asked = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+        // SAFETY: the pointer is to one valid element, and the descriptor is this outbox's own.
+        unsafe { libc::poll(&mut asked, 1, 0) != 0 }
     }
 
     /// True while what is sent waits.

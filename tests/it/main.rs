@@ -5,6 +5,7 @@ mod auth;
 mod autobahn;
 mod better_auth;
 mod channels;
+mod circles;
 mod circles_rest;
 mod cli;
 mod closing;

@@ -42,7 +42,8 @@ enum Came {
     Close(Option<(u16, String)>),
 }
 
-fn narrow_stream(server: &Server) -> TcpStream {
+/// A connection whose kernel holds little for the client, so that he falls behind soon.
+pub fn narrow_stream(server: &Server) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket can be made");
     socket.set_recv_buffer_size(4_096).expect("a socket takes its options");
     let address: SocketAddr = ([127, 0, 0, 1], server.port()).into();

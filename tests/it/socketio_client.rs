@@ -90,6 +90,16 @@ fn stock_clients_play_a_campaign() {
     check(&TestDatabase::sqlite(), "campaign.mjs", &[], &[]);
 }
 
+#[test]
+fn stock_clients_share_where_they_are_over_every_transport() {
+    check(&TestDatabase::sqlite(), "circles.mjs", &[], &[]);
+}
+
+#[test]
+fn stock_clients_share_where_they_are_on_postgresql() {
+    check(&TestDatabase::postgres(), "circles.mjs", &["upgrade"], &[]);
+}
+
 /// An idle client is one of a few seconds.
 const QUICK: [(&str, &str); 2] = [("PING_INTERVAL", "300ms"), ("PING_TIMEOUT", "3s")];
 

@@ -307,6 +307,9 @@ impl Handler<Poll> for Session {
     fn handle(&mut self, Poll(answer): Poll, ctx: &mut Self::Context) {
         self.keep_time();
         self.wire.poll(answer, Instant::now());
+        if self.wire.is_polled() {
+            self.upper.polled();
+        }
         self.settle(ctx);
     }
 }

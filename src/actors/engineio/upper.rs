@@ -26,6 +26,9 @@ pub trait Upper {
 
     fn binary(&self, wire: &Rc<Wire>, bytes: Bytes);
 
+    /// A GET waits: what was kept back from a client that polls, because [`Wire::is_behind`], can be sent.
+    fn polled(&self) {}
+
     /// The last call, and the only one of its kind. Nothing is sent any more. It is left out after a panic in one of the others: what must be given
     /// back in any case is for a `Drop`.
     fn closed(&self, wire: &Rc<Wire>, gone: Gone);

@@ -155,8 +155,8 @@ impl Wire {
     pub fn is_behind(&self) -> bool {
         match &self.state.borrow().carrier {
             Carrier::Socket(socket) => socket.outbox.is_behind(),
-            // What waits for the next GET is told later than now.
-            Carrier::Polling(polling) => !polling.waits() || !polling.buffer.is_empty(),
+            // A GET that waits is answered in this turn, with all that is there for it. What waits for the next one is told later than now.
+            Carrier::Polling(polling) => !polling.waits(),
         }
     }
 

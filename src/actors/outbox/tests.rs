@@ -204,3 +204,11 @@ async fn pieces_make_one_frame_also_when_the_socket_takes_only_some_of_them() {
         assert!(peer.next().await.as_ref() == Ok(text), "a frame came broken");
     }
 }
+
+#[actix::test]
+async fn the_socket_takes_whole_whatever_is_sent_to_who_is_not_behind() {
+    let (outbox, _peer) = pair(usize::MAX);
+    let sent = (0..50_000).take_while(|&n| !outbox.is_behind() && !outbox.send(&numbered(n), 1)).count();
+    assert!(sent < 50_000, "more was sent than a socket holds");
+    assert!(!outbox.owes(), "nothing waits where nothing newer replaces it");
+}

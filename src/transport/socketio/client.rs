@@ -291,6 +291,14 @@ impl Upper for Client {
         self.take(wire, packet);
     }
 
+    fn polled(&self) {
+        let id = match &self.state.borrow().link {
+            Link::In(connection) => connection.id,
+            _ => return,
+        };
+        hub::catch_up(id);
+    }
+
     fn closed(&self, _: &Rc<Wire>, gone: Gone) {
         self.end(gone);
     }

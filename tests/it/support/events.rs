@@ -200,11 +200,14 @@ impl Events {
     }
 }
 
-/// `["name",{fields},"offset"]`.
+/// `["name",{fields},"offset"]`. Fields that are a text alone are found under `text`.
 fn event(packet: &str) -> (Value, Option<String>) {
     let mut parts: Vec<Value> = serde_json::from_str(packet).unwrap_or_else(|error| panic!("an event is a list: {error} in {packet}"));
     let offset = if parts.len() == 3 { parts.pop().and_then(|offset| offset.as_str().map(str::to_owned)) } else { None };
     let [name, mut fields]: [Value; 2] = parts.try_into().unwrap_or_else(|parts| panic!("an event has a name and fields: {parts:?}"));
+    if fields.is_string() {
+        fields = json!({"text": fields});
+    }
     fields["type"] = name;
     (fields, offset)
 }

@@ -46,6 +46,10 @@ impl Connect {
         self.query("workspaceId", id)
     }
 
+    pub fn circle(self, id: &str) -> Self {
+        self.query("circleId", id)
+    }
+
     /// Asks for what was missed after this cursor.
     pub fn since(self, cursor: &Cursor) -> Self {
         self.query("since", &cursor.seq.to_string()).query("epoch", &cursor.epoch)
@@ -70,13 +74,18 @@ impl Connect {
     }
 
     pub fn open_at(self, path: &str) -> Socket {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap_or_else(|error| panic!("connecting to {path}: {error}"));
+        self.open_over(stream, path)
+    }
+
+    /// The same over a stream that is connected already.
+    pub fn open_over(self, stream: TcpStream, path: &str) -> Socket {
         let url = format!("ws://127.0.0.1:{}{path}?{}", self.port, self.query.join("&"));
         let mut request = url.as_str().into_client_request().expect("the URL of a test is one");
         for (name, value) in &self.headers {
             let name = tungstenite::http::HeaderName::from_bytes(name.as_bytes()).expect("a header of a test is one");
             request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header of a test is one"));
         }
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap_or_else(|error| panic!("connecting to {url}: {error}"));
         stream.set_nodelay(true).expect("a socket takes its options");
         stream.set_read_timeout(Some(FRAME_TIMEOUT)).expect("a socket takes its options");
         let (socket, response) = tungstenite::client(request, stream)
@@ -379,5 +388,5 @@ fn is_presence(frame: &Value) -> bool {
 }
 
 fn is_about_presence(kind: &str) -> bool {
-    kind.starts_with("player:") || kind.starts_with("presence:")
+    ["player:", "presence:", "user:"].iter().any(|family| kind.starts_with(family))
 }
