@@ -137,16 +137,30 @@ pub fn encode<M: Serialize>(parts: &[Part<M>], seq: Option<i64>) -> Encoding {
 }
 
 /// The same, with what the room knows of its frames besides.
-pub fn encode_of<L: RoomLogic>(room: &L, parts: &[Part<L::Message>], seq: Option<i64>) -> Encoding {
-    let mut encoding = encode(parts, seq);
+pub fn encode_of<L: RoomLogic>(room: &L, parts: &[Part<L::Message>], seq: i64) -> Encoding {
+    let mut encoding = encode(parts, Some(seq));
     for (encoded, part) in encoding.parts.parts.iter_mut().zip(parts) {
-        // Frames of several topics that come together are heard by whoever has left one of them, too.
-        let mut topics = part.frames.iter().map(|message| room.topic(message));
-        let first = topics.next().flatten();
-        encoded.topic = first.filter(|_| topics.all(|topic| topic == first));
-        encoded.latest = if seq.is_none() { part.frames.first().and_then(L::latest).map(Into::into) } else { None };
+        encoded.topic = topic_of(room, part);
     }
     encoding
+}
+
+/// What is not numbered, and so not for the journal.
+pub fn encode_unnumbered<L: RoomLogic>(room: &L, parts: &[Part<L::Message>]) -> EncodedParts {
+    let encoded = |part: &Part<L::Message>| EncodedPart {
+        to: part.to.clone(),
+        topic: topic_of(room, part),
+        latest: part.frames.first().and_then(L::latest).map(Into::into),
+        frames: Frames::of(&part.frames, None),
+    };
+    EncodedParts { seq: None, parts: parts.iter().map(encoded).collect() }
+}
+
+/// Frames of several topics that come together are heard by whoever has left one of them, too.
+fn topic_of<L: RoomLogic>(room: &L, part: &Part<L::Message>) -> Option<Topic> {
+    let mut topics = part.frames.iter().map(|message| room.topic(message));
+    let first = topics.next().flatten();
+    first.filter(|_| topics.all(|topic| topic == first))
 }
 
 /// One frame on its own, for one connection.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::LoadError;
 use super::wire::Form;
-use crate::protocol::limits::{CHANNELS_MAX, CONTENT_CHARS_MAX};
+use crate::protocol::limits::{CHANNELS_MAX, CIRCLE_MEMBERS_MAX, CONTENT_CHARS_MAX};
 
 pub const HELP: &str = "\
 moothall load: measures a server, one that it starts itself or one that runs
@@ -35,6 +35,11 @@ SCENARIOS (what they measure; their options with the defaults)
               --window 64 (max: messages that not everybody has)  --size 100 (characters)  --seconds 10
   --messaging  both of these, over both transports and with recovery off, in one table; each with a server of its own
               --members 1000  --size 100  --seconds 10
+  circles   everybody in many circles tells now and then where he or she is, and hears the others
+              --rooms 1000 (circles)  --members 5 (of each)  --interval 5 (seconds from one position of somebody to the next)
+              --over ws | socket.io  --seconds 20
+  --circles    the same over both transports, in one table; each with a server of its own
+              --rooms 1000  --members 5  --interval 5  --seconds 20
   rooms     memory of a room, and whether a command costs more when there are many rooms
               --rooms 10000  --members 3  --sample 100 (rooms that are sent commands)  --commands 2000
 
@@ -132,6 +137,19 @@ pub enum Scenario {
         size: usize,
         seconds: u64,
     },
+    Circles(Circles),
+    /// [`Scenario::Circles`] over every transport.
+    EveryCircles(Circles),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Circles {
+    pub circles: usize,
+    pub members: usize,
+    pub form: Form,
+    /// Seconds from one position of somebody to the next.
+    pub interval: f64,
+    pub seconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -154,6 +172,8 @@ pub enum Cast {
     Campaigns { campaigns: usize, members: usize },
     /// One workspace, whose members are dealt out to its channels.
     Team { channels: usize, members: usize },
+    /// So many circles, each with so many members.
+    Circles { circles: usize, members: usize },
 }
 
 impl Cast {
@@ -161,6 +181,7 @@ impl Cast {
         match self {
             Cast::Campaigns { campaigns, members } => campaigns * members,
             Cast::Team { members, .. } => members,
+            Cast::Circles { circles, members } => circles * members,
         }
     }
 }
@@ -187,6 +208,8 @@ impl Scenario {
             Scenario::Messages { .. } => "messages",
             Scenario::Channel(_) => "channel",
             Scenario::Messaging { .. } => "--messaging",
+            Scenario::Circles(_) => "circles",
+            Scenario::EveryCircles(_) => "--circles",
         }
     }
 
@@ -214,6 +237,12 @@ impl Scenario {
                 format!("{members} members over {form}, rate {rate}, window {window}, {size} characters, {seconds} s")
             }
             Scenario::Messaging { members, size, seconds } => format!("{members} members, {size} characters, {seconds} s each"),
+            Scenario::Circles(Circles { circles, members, form, interval, seconds }) => {
+                format!("{circles} circles of {members} members over {form}, a position each {interval} s, {seconds} s")
+            }
+            Scenario::EveryCircles(Circles { circles, members, interval, seconds, .. }) => {
+                format!("{circles} circles of {members} members, a position each {interval} s, {seconds} s each")
+            }
         }
     }
 
@@ -227,12 +256,25 @@ impl Scenario {
             Scenario::Rooms { rooms, members, .. } => campaigns(rooms, members),
             Scenario::Messages { channels, senders, .. } => Cast::Team { channels, members: senders },
             Scenario::Channel(Channel { members, .. }) | Scenario::Messaging { members, .. } => Cast::Team { channels: 1, members },
+            Scenario::Circles(Circles { circles, members, .. }) | Scenario::EveryCircles(Circles { circles, members, .. }) => {
+                Cast::Circles { circles, members }
+            }
         }
     }
 
     /// The runs that it is made of, each with a name and settings of the server; none if it is one itself.
     pub fn runs(&self) -> Vec<Run> {
-        let Scenario::Messaging { members, size, seconds } = *self else { return Vec::new() };
+        match *self {
+            Scenario::Messaging { members, size, seconds } => Self::messaging(members, size, seconds),
+            Scenario::EveryCircles(ref circles) => {
+                let over = |form: Form| (form.to_string(), Scenario::Circles(Circles { form, ..circles.clone() }), None);
+                [Form::Raw, Form::SocketIo].map(over).into()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn messaging(members: usize, size: usize, seconds: u64) -> Vec<Run> {
         let writing = |channels, form| {
             let scenario = Scenario::Messages { channels, senders: SENDERS, form, inflight: INFLIGHT, size, rate: Rate::Max, seconds };
             let place = if channels == 1 { "one channel".to_owned() } else { format!("{channels} channels") };
@@ -276,7 +318,7 @@ impl Args {
         options.finish(name)?;
         let cast = parsed.scenario.cast();
         let connections = cast.connections();
-        let (Cast::Campaigns { members, .. } | Cast::Team { members, .. }) = cast;
+        let (Cast::Campaigns { members, .. } | Cast::Team { members, .. } | Cast::Circles { members, .. }) = cast;
         if members > MEMBERS_MAX {
             return Err(usage(format!("{members} members in a room: at most {MEMBERS_MAX}")));
         }
@@ -362,10 +404,26 @@ fn scenario(name: &str, options: &mut Options, connections_max: usize) -> Result
             size: options.number("--size", 100, MESSAGE_CHARS)?,
             seconds: options.number("--seconds", 10, 1..=SECONDS_MAX)?,
         },
+        "circles" => {
+            let form = options.form()?;
+            Scenario::Circles(circles(options, connections_max, form)?)
+        }
+        "--circles" => Scenario::EveryCircles(circles(options, connections_max, Form::Raw)?),
         other => {
-            let known = "idle, connect, fanout, commands, stall, messages, channel, rooms, --messaging";
+            let known = "idle, connect, fanout, commands, stall, messages, channel, circles, rooms, --messaging, --circles";
             return Err(usage(format!("there is no scenario {other:?}: {known}")));
         }
+    })
+}
+
+fn circles(options: &mut Options, connections_max: usize, form: Form) -> Result<Circles, LoadError> {
+    let members = options.number("--members", 5, 2..=CIRCLE_MEMBERS_MAX)?;
+    Ok(Circles {
+        circles: options.number("--rooms", 1_000.min(connections_max / members).max(1), 1..=CLIENTS_MAX)?,
+        members,
+        form,
+        interval: options.number("--interval", 5.0, 0.1..=600.0)?,
+        seconds: options.number("--seconds", 20, 1..=SECONDS_MAX)?,
     })
 }
 
@@ -565,6 +623,21 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!(runs.iter().all(|(name, _, env)| env.is_some() == name.ends_with("no recovery")));
+    }
+
+    #[test]
+    fn circles_are_measured_over_one_transport_or_over_both() {
+        let scenario = |line| match scenario_of(line) {
+            Scenario::Circles(one) => (one.circles, one.members, one.form, one.interval),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(scenario("circles"), (1_000, 5, Form::Raw, 5.0));
+        assert_eq!(scenario("circles --rooms 3 --members 20 --interval 0.5 --over socket.io"), (3, 20, Form::SocketIo, 0.5));
+        let runs = scenario_of("--circles --rooms 7").runs();
+        assert_eq!(runs.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["ws", "socket.io"]);
+        assert!(runs.iter().all(|(.., one, _)| one.cast() == Cast::Circles { circles: 7, members: 5 }));
+        assert!(refusal("circles --members 1").contains("from 2 to"));
+        assert!(refusal("--circles --over ws").contains("--over"));
     }
 
     #[test]

@@ -9,11 +9,12 @@
 //! | `args`, `report`, `histogram` | what was asked for, what was found |
 //! | `server`, `seed`, `process`, `meter` | the server under load: its start, its people, what it takes |
 //! | `socket`, `swarm`, `wire` | the clients |
-//! | `updates`, `orders` | what the clients do |
-//! | `join`, `fanout`, `commands`, `stall`, `rooms`, `messages`, `channel` | the scenarios |
+//! | `updates`, `orders`, `positions` | what the clients do |
+//! | `join`, `fanout`, `commands`, `stall`, `rooms`, `messages`, `channel`, `circles` | the scenarios |
 
 mod args;
 mod channel;
+mod circles;
 mod commands;
 mod fanout;
 mod histogram;
@@ -21,6 +22,7 @@ mod join;
 mod messages;
 mod meter;
 mod orders;
+mod positions;
 mod process;
 mod report;
 mod rooms;
@@ -141,7 +143,8 @@ fn run(scenario: &Scenario, choice: &ServerChoice) -> Result<Report, LoadError> 
             messages::run(&server, &messages::Writing { form, inflight, rate, size, duration: seconds(s) }, &mut report)
         }
         Scenario::Channel(ref channel) => channel::run(&server, channel, base, &mut report),
-        Scenario::Messaging { .. } => unreachable!("it is carried out run by run"),
+        Scenario::Circles(ref circles) => circles::run(&server, circles, &mut report),
+        Scenario::Messaging { .. } | Scenario::EveryCircles(_) => unreachable!("it is carried out run by run"),
     }?;
     Ok(report)
 }

@@ -1,4 +1,4 @@
-//! Users with sessions, and the campaigns or the workspace that they are members of, written straight into the tables: signing ten thousand people in would be
+//! Users with sessions, and the campaigns, the workspace or the circles that they are members of, written straight into the tables: signing ten thousand people in would be
 //! minutes of scrypt.
 
 use std::time::Duration;
@@ -25,6 +25,13 @@ pub struct Team {
     pub workspace: String,
     pub channels: Vec<String>,
     /// The members' session tokens; the first is the owner's.
+    pub tokens: Vec<String>,
+}
+
+/// A circle and its members' session tokens; the first is its owner's.
+#[derive(Clone, Debug)]
+pub struct Circle {
+    pub id: String,
     pub tokens: Vec<String>,
 }
 
@@ -68,6 +75,20 @@ pub fn seed_team(db: &mut Db, channels: usize, members: usize, now: Timestamp) -
         LoadError::Failed(format!("the people and their channels could not be written: {error}"))
     })?;
     Ok(team)
+}
+
+/// Makes circles of new people, who share where they are, exactly.
+pub fn seed_circles(db: &mut Db, circles: usize, members: usize, now: Timestamp) -> Result<Vec<Circle>, LoadError> {
+    let circle = |_| Circle { id: Uuid::new_v4().to_string(), tokens: (0..members).map(|_| random_32()).collect() };
+    let circles: Vec<Circle> = (0..circles).map(circle).collect();
+    db.write(|db| write_circles(db, &circles, now))
+        .map_err(|error: diesel::result::Error| LoadError::Failed(format!("the people and their circles could not be written: {error}")))?;
+    Ok(circles)
+}
+
+pub fn count_positions(db: &mut Db) -> Result<i64, LoadError> {
+    let count = on!(db, c => schema::location::table.count().get_result(c));
+    count.map_err(|error: diesel::result::Error| LoadError::Failed(format!("the positions could not be counted: {error}")))
 }
 
 fn random_32() -> String {
@@ -180,6 +201,29 @@ struct ChannelMember<'a> {
     user_id: &'a str,
 }
 
+#[derive(Insertable)]
+#[diesel(table_name = schema::circle)]
+struct CircleRow<'a> {
+    id: &'a str,
+    name: &'static str,
+    created_by: &'a str,
+    created_at: At,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = schema::circle_member)]
+struct CircleMember<'a> {
+    id: String,
+    circle_id: &'a str,
+    user_id: &'a str,
+    role: &'static str,
+    member_no: i32,
+    joined_at: At,
+    joined_seq: i64,
+    sharing: bool,
+    sharing_precision: &'static str,
+}
+
 macro_rules! insert {
     ($db:expr, $table:ident, $rows:expr) => {
         for rows in $rows.chunks(ROWS_MAX) {
@@ -287,6 +331,36 @@ fn write_team(db: &mut Db, team: &Team, now: Timestamp) -> QueryResult<()> {
     Ok(())
 }
 
+fn write_circles(db: &mut Db, circles: &[Circle], now: Timestamp) -> QueryResult<()> {
+    let at = At(now);
+    let tokens: Vec<&String> = circles.iter().flat_map(|circle| &circle.tokens).collect();
+    let users = write_people(db, &tokens, now)?;
+    let mut ids = users.iter().map(|user| user.id.as_str());
+    let (mut rows, mut members) = (Vec::new(), Vec::new());
+    for Circle { id, tokens } in circles {
+        for (no, user_id) in ids.by_ref().take(tokens.len()).enumerate() {
+            let is_owner = no == 0;
+            if is_owner {
+                rows.push(CircleRow { id, name: "Load", created_by: user_id, created_at: at });
+            }
+            members.push(CircleMember {
+                id: Uuid::new_v4().to_string(),
+                circle_id: id,
+                user_id,
+                role: if is_owner { "owner" } else { "member" },
+                member_no: no as i32,
+                joined_at: at,
+                joined_seq: 0,
+                sharing: true,
+                sharing_precision: "exact",
+            });
+        }
+    }
+    insert!(db, circle, rows);
+    insert!(db, circle_member, members);
+    Ok(())
+}
+
 fn user(at: At) -> User {
     let id = random_32();
     let (name, email) = (format!("Load {}", &id[..6]), format!("load-{id}@example.org"));
@@ -305,6 +379,7 @@ mod tests {
             include_str!("../../migrations/sqlite/2026-11-21-000002_kernel/up.sql"),
             include_str!("../../migrations/sqlite/2026-11-21-000003_campaigns/up.sql"),
             include_str!("../../migrations/sqlite/2026-11-21-000004_messaging/up.sql"),
+            include_str!("../../migrations/sqlite/2026-11-21-000005_circles/up.sql"),
             "PRAGMA foreign_keys = ON",
         ] {
             connection.batch_execute(migration).expect("the migrations are right");
@@ -332,6 +407,20 @@ mod tests {
         let of = |channel: &str| format!("channel_member JOIN workspace_member USING (user_id) WHERE channel_id = '{channel}'");
         assert_eq!([0, 1, 2].map(|no| count(&of(&team.channels[no]))), [3, 2, 2]);
         assert_eq!(count(&format!("{} AND member_no = 4", of(&team.channels[1]))), 1);
+    }
+
+    #[test]
+    fn every_circle_has_one_owner_and_people_with_sessions_who_share() {
+        let mut db = database();
+        let circles = seed_circles(&mut db, 300, 4, Timestamp::from_ms(1_000)).expect("the tables are empty");
+        assert_eq!(count(&mut db, "circle JOIN circle_member m ON created_by = user_id AND role = 'owner' AND member_no = 0"), 300);
+        let Circle { id, tokens } = &circles[299];
+        let of_token = |no: usize| {
+            let member = format!("circle_member JOIN session USING (user_id) WHERE circle_id = '{id}' AND member_no = {no} AND sharing");
+            format!("{member} AND token = '{}'", tokens[no])
+        };
+        assert_eq!([0, 3].map(|no| count(&mut db, &of_token(no))), [1, 1]);
+        assert_eq!(count_positions(&mut db).ok(), Some(0));
     }
 
     #[test]

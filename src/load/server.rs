@@ -16,7 +16,7 @@ use super::LoadError;
 use super::args::{Cast, ServerChoice};
 use super::process::Process;
 use super::report::{Report, milliseconds};
-use super::seed::{self, Campaign, Team};
+use super::seed::{self, Campaign, Circle, Team};
 use super::socket::Call;
 use super::wire::Form;
 use crate::protocol::time::Timestamp;
@@ -27,14 +27,25 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 /// Connections from one loopback address; it has 28,000 ports.
 const CALLS_PER_ADDRESS: usize = 20_000;
 
+const SOCKET_IO_PATH: &str = "/socket.io/?EIO=4&transport=websocket";
+
+/// Who was written into the database.
+enum People {
+    Campaigns(Vec<Campaign>),
+    Team(Team),
+    Circles(Vec<Circle>),
+}
+
 pub struct Server {
     pub addr: SocketAddr,
     pub process: Option<Process>,
     pub campaigns: Vec<Campaign>,
     /// In place of campaigns.
     pub team: Option<Team>,
+    /// In place of campaigns.
+    pub circles: Vec<Circle>,
     /// Dropped last of all: what it started ends with it.
-    _started: Option<Started>,
+    started: Option<Started>,
 }
 
 impl Server {
@@ -46,24 +57,30 @@ impl Server {
                 let now = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
                 let mut db = seed::connect(&started.database_url)?;
                 let kind = started.database_url.split(':').next().unwrap_or_default();
-                let (campaigns, team) = match cast {
+                let people = match cast {
                     Cast::Campaigns { campaigns, members } => {
                         report.fact("server", format!("started on {kind}, {map_hexes} hexes a campaign"));
-                        (seed::seed(&mut db, campaigns, members, *map_hexes, now)?, None)
+                        People::Campaigns(seed::seed(&mut db, campaigns, members, *map_hexes, now)?)
                     }
                     Cast::Team { channels, members } => {
                         report.fact("server", format!("started on {kind}"));
-                        (Vec::new(), Some(seed::seed_team(&mut db, channels, members, now)?))
+                        People::Team(seed::seed_team(&mut db, channels, members, now)?)
+                    }
+                    Cast::Circles { circles, members } => {
+                        report.fact("server", format!("started on {kind}"));
+                        People::Circles(seed::seed_circles(&mut db, circles, members, now)?)
                     }
                 };
                 if !env.is_empty() {
                     report.fact("server settings", env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "));
                 }
-                started.serve(campaigns, team, report)
+                started.serve(people, report)
             }
             ServerChoice::Given { url, tokens, campaigns: ids, pid } => {
                 let Cast::Campaigns { campaigns, members } = cast else {
-                    return Err(LoadError::Usage("team messaging is measured on a server that is started for it, without --url".into()));
+                    return Err(LoadError::Usage(
+                        "team messaging and circles are measured on a server that is started for it, without --url".into(),
+                    ));
                 };
                 report.fact("server", url);
                 let tokens = fs::read_to_string(tokens).map_err(|error| LoadError::Failed(format!("{}: {error}", tokens.display())))?;
@@ -73,7 +90,8 @@ impl Server {
                     process: pid.map(Process::new),
                     campaigns: deal(ids, &tokens, campaigns, members)?,
                     team: None,
-                    _started: None,
+                    circles: Vec::new(),
+                    started: None,
                 })
             }
         }
@@ -95,13 +113,32 @@ impl Server {
         let team = self.team.as_ref().expect("a scenario of messages has a team for its cast");
         let path = match form {
             Form::Raw => format!("/ws?workspaceId={}", team.workspace),
-            Form::SocketIo => "/socket.io/?EIO=4&transport=websocket".into(),
+            Form::SocketIo => SOCKET_IO_PATH.into(),
         };
         let call = |(caller, token): (usize, &String)| {
             let from = loopback(self.addr, caller);
             Call { addr: self.addr, from, path: path.clone(), form, session_token: token.clone(), receive_buffer: None }
         };
         (team.tokens.iter().enumerate().map(call).collect(), team)
+    }
+
+    /// How the members of the circles call, circle after circle.
+    pub fn circle_calls(&self, form: Form) -> Vec<Call> {
+        let everybody = self.circles.iter().flat_map(|circle| circle.tokens.iter().map(move |token| (circle, token)));
+        let call = |(caller, (circle, token)): (usize, (&Circle, &String))| {
+            let path = match form {
+                Form::Raw => format!("/ws?circleId={}", circle.id),
+                Form::SocketIo => SOCKET_IO_PATH.into(),
+            };
+            Call { addr: self.addr, from: loopback(self.addr, caller), path, form, session_token: token.clone(), receive_buffer: None }
+        };
+        everybody.enumerate().map(call).collect()
+    }
+
+    /// Positions that the database of the server holds.
+    pub fn stored_positions(&self) -> Result<i64, LoadError> {
+        let started = self.started.as_ref().expect("circles are measured on a server that was started for it");
+        seed::count_positions(&mut seed::connect(&started.database_url)?)
     }
 
     /// The calls of everybody, campaign after campaign.
@@ -183,7 +220,7 @@ impl Started {
         Ok(command)
     }
 
-    fn serve(mut self, campaigns: Vec<Campaign>, team: Option<Team>, report: &mut Report) -> Result<Server, LoadError> {
+    fn serve(mut self, people: People, report: &mut Report) -> Result<Server, LoadError> {
         let mut command = self.command(&["serve"])?;
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         end_with_parent(&mut command);
@@ -201,7 +238,12 @@ impl Started {
             .recv_timeout(START_PATIENCE)
             .map_err(|_| LoadError::Failed("the server did not become ready; what it said is above".into()))?;
         report.measure("start to ready", "ms", milliseconds(start.elapsed()));
-        Ok(Server { addr: address(&url)?, process: Some(process), campaigns, team, _started: Some(self) })
+        let (campaigns, team, circles) = match people {
+            People::Campaigns(campaigns) => (campaigns, None, Vec::new()),
+            People::Team(team) => (Vec::new(), Some(team), Vec::new()),
+            People::Circles(circles) => (Vec::new(), None, circles),
+        };
+        Ok(Server { addr: address(&url)?, process: Some(process), campaigns, team, circles, started: Some(self) })
     }
 }
 

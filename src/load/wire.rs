@@ -24,9 +24,20 @@ impl Form {
     /// A command with an id that [`answered`] finds again. `fields` is the inside of an object.
     pub fn command(self, name: &str, prefix: u8, number: u64, fields: &str) -> String {
         match self {
-            Form::Raw => format!("{{\"type\":\"{name}\",\"id\":\"{}{number}\",{fields}}}", char::from(prefix)),
+            Form::Raw => {
+                let comma = if fields.is_empty() { "" } else { "," };
+                format!("{{\"type\":\"{name}\",\"id\":\"{}{number}\"{comma}{fields}}}", char::from(prefix))
+            }
             // Engine.IO's message, Socket.IO's event, the number of the acknowledgement.
             Form::SocketIo => format!("42{number}[\"{name}\",{{{fields}}}]"),
+        }
+    }
+
+    /// A command that is not answered unless it is refused. `fields` is the inside of an object.
+    pub fn event(self, name: &str, fields: &str) -> String {
+        match self {
+            Form::Raw => format!("{{\"type\":\"{name}\",{fields}}}"),
+            Form::SocketIo => format!("42[\"{name}\",{{{fields}}}]"),
         }
     }
 }
@@ -66,6 +77,11 @@ pub fn marked(frame: &[u8]) -> Option<u64> {
 /// The same of the content of a message.
 pub fn marked_content(frame: &[u8]) -> Option<u64> {
     number_after(frame, b"\"content\":\"t")
+}
+
+/// The number that a position has for its height.
+pub fn marked_altitude(frame: &[u8]) -> Option<u64> {
+    number_after(frame, b"\"altitude\":")
 }
 
 /// A text of `len` characters that tells the number of the update it came with.
@@ -143,6 +159,8 @@ mod tests {
     fn a_command_has_its_number_where_the_answer_is_looked_for() {
         assert_eq!(Form::Raw.command("message:send", b'u', 7, "\"a\":1"), r#"{"type":"message:send","id":"u7","a":1}"#);
         assert_eq!(Form::SocketIo.command("message:send", b'u', 7, "\"a\":1"), r#"427["message:send",{"a":1}]"#);
+        assert_eq!(Form::Raw.command("location:subscribe", b's', 7, ""), r#"{"type":"location:subscribe","id":"s7"}"#);
+        assert_eq!(Form::SocketIo.event("location:update", "\"a\":1"), r#"42["location:update",{"a":1}]"#);
     }
 
     #[test]

@@ -334,6 +334,8 @@ fn a_stale_owner_changes_nothing(database: &Database) {
     let mut stale = Room::acquired(&mut db, mine.campaign.clone(), "me");
     let owner = Room::acquired(&mut db, mine.campaign.clone(), "me");
     assert!(owner.epoch > stale.epoch);
+    let silent = stale.without_event(vec![hex(0, 0, "forest")]);
+    assert_eq!(write_batch(&mut db, "me", &[silent]), [Outcome::Fenced], "an old epoch, without an event");
     let commits = [stale.event(vec![hex(0, 0, "forest")]), stale.event(vec![])];
     assert_eq!(write_batch(&mut db, "me", &commits), vec![Outcome::Fenced; 2], "an old epoch");
     let mut ahead = Room { head: owner.head + 1, room: owner.room.clone(), campaign: owner.campaign.clone(), ..owner };

@@ -284,7 +284,14 @@ fn write_rooms(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> Result<(), Re
     Ok(())
 }
 
-/// How many of the rooms are ours at the heads that we believe. A room without an event is asked all the same, and its row locked.
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// How many of the rooms are ours at the heads that we believe. A room without an event is asked all the same. PostgreSQL locks its row by that; SQLite
+/// has one writer, so that what was read stays true, and the row need not be written.
 fn move_heads(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> QueryResult<usize> {
     let events = |room: &Vec<&Commit>| room.iter().filter(|commit| commit.event.is_some()).count() as i64;
     match db {
@@ -303,6 +310,18 @@ fn move_heads(db: &mut Db, node: &str, rooms: &[Vec<&Commit>]) -> QueryResult<us
             .execute(c)
         }
         Db::Sqlite(c) => rows_changed(rooms, |room| {
+            if events(room) == 0 {
+                return sql_query(
+                    "SELECT count(*) AS n FROM room_owner WHERE room_id = $1 AND node_id = $2 AND epoch = $3 AND head_seq = $4",
+                )
+                .bind::<Text, _>(room[0].room.as_str())
+                .bind::<Text, _>(node)
+                .bind::<BigInt, _>(room[0].epoch)
+                .bind::<BigInt, _>(room[0].expected_head)
+                .prepared()
+                .get_result(c)
+                .map(|Count { n }| n as usize);
+            }
             sql_query("UPDATE room_owner SET head_seq = head_seq + $1 WHERE room_id = $2 AND node_id = $3 AND epoch = $4 AND head_seq = $5")
                 .bind::<BigInt, _>(events(room))
                 .bind::<Text, _>(room[0].room.as_str())

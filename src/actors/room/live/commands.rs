@@ -281,7 +281,7 @@ impl<L: StoredRoom> Live<L> {
             return self.say_presence(effects.parts);
         }
         self.head += 1;
-        let encoding = encode_of(&self.logic, &effects.parts, Some(self.head));
+        let encoding = encode_of(&self.logic, &effects.parts, self.head);
         let event = EventRow { user, parts: encoding.stored };
         self.commit(Some(event), command, effects.rows, room);
         self.say(Saying::Parts { seq: self.head, parts: Arc::new(encoding.parts) });

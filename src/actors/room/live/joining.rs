@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::actors::clock;
 use crate::actors::hub::Item;
 use crate::actors::line::ConnectionId;
-use crate::actors::parts::{self, Frames, encode_of};
+use crate::actors::parts::{self, Frames, encode_unnumbered};
 use crate::actors::room::Room;
 use crate::actors::room::load::StoredRoom;
 use crate::actors::speech::Entry;
@@ -143,7 +143,7 @@ impl<L: StoredRoom> Live<L> {
         while parts.iter().any(|(_, frames)| frames.len() > 0) {
             let next: Vec<_> =
                 parts.iter_mut().map(|(to, frames)| Part { to: to.clone(), frames: frames.next().into_iter().collect() }).collect();
-            self.say(Saying::Presence(Arc::new(encode_of(&self.logic, &next, None).parts)));
+            self.say(Saying::Presence(Arc::new(encode_unnumbered(&self.logic, &next))));
         }
     }
 
