@@ -235,7 +235,7 @@ impl Line {
 }
 
 /// Frames of which only the newest counts that may wait for one client; beyond, the oldest is dropped.
-const LATEST_MAX: usize = 256;
+const LATEST_MAX: usize = 1_024;
 
 /// The answer as a frame of a raw WebSocket: an ack for whoever gave an `id`, an error in any case.
 pub fn answer_frame(Reply { id, outcome, .. }: &Reply) -> Option<Bytes> {
